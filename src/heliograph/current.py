@@ -22,6 +22,7 @@ from heliograph.collect.freshness import (
 )
 from heliograph.local_time import day_at, zone_from_name
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Quality
 from heliograph.store.base import PollStatus
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from heliograph.keeper import Budget
     from heliograph.model import Status
-    from heliograph.store.base import Series, SeriesInfo, Store, StoredSample
+    from heliograph.store.base import Series, SeriesInfo, Store, StoredMeasurements, StoredSample
 
 _DAY = 24 * 3600
 _REFRESH_SECONDS = 1800
@@ -52,6 +53,8 @@ class DeviceState:
     freshness: Freshness
     """That of the plant, unless the plant reports and this device does not."""
     values: Mapping[str, float | None]
+    measurements: Mapping[str, float | str | None] = field(default_factory=dict)
+    """Voltages, currents, states that are valid now, by the names of `metrics/device.py`; only what it reports."""
 
     @property
     def title(self) -> str:
@@ -134,6 +137,7 @@ class CurrentState:
     def plants(self, now: int) -> tuple[PlantState, ...]:
         """Return every plant with its devices, ordered by id."""
         newest = {sample.series: sample for sample in self.store.latest()}
+        measured = {one.series: one for one in self.store.latest_measurements()}
         polls = self.store.poll_statuses()
         devices: dict[Series, list[SeriesInfo]] = {}
         plants = []
@@ -143,7 +147,8 @@ class CurrentState:
             else:
                 plants.append(info)
         return tuple(
-            self._plant(info, polls.get(info.series), newest, devices.get(info.series, ()), now) for info in plants
+            self._plant(info, polls.get(info.series), newest, measured, devices.get(info.series, ()), now)
+            for info in plants
         )
 
     def _plant(
@@ -151,6 +156,7 @@ class CurrentState:
         info: SeriesInfo,
         poll: PollStatus | None,
         samples: Mapping[Series, StoredSample],
+        measured: Mapping[Series, StoredMeasurements],
         devices: Iterable[SeriesInfo],
         now: int,
     ) -> PlantState:
@@ -178,6 +184,7 @@ class CurrentState:
                 measured_at=own and own.measured_at,
                 freshness=of_device,
                 values={} if own is None else self._current_values(own, zone, now, of_device, valid),
+                measurements=_current_measurements(measured.get(device.series), zone, now, of_device, valid),
             )
 
         values = {} if newest is None else self._current_values(newest, zone, now, fresh, valid)
@@ -246,6 +253,22 @@ class CurrentState:
 
 
 _REPORTING = {Freshness.LIVE, Freshness.STALE}
+
+
+def _current_measurements(
+    newest: StoredMeasurements | None, zone: tzinfo, now: int, fresh: Freshness, valid: float
+) -> dict[str, float | str | None]:
+    """Return the measurements that are still valid: counters of today and totals, the others while they are fresh."""
+    if newest is None:
+        return {}
+    is_fresh = fresh in _REPORTING and now - newest.measured_at <= valid
+    is_today = day_at(newest.measured_at, zone) == day_at(now, zone)
+    valid_kinds = {"total", *(("gauge", "text") if is_fresh else ()), *(("today",) if is_today else ())}
+    return {
+        name: value if DEVICE_METRICS[name].kind in valid_kinds else None
+        for name, value in newest.values.items()
+        if name in DEVICE_METRICS
+    }
 
 
 def _reports_always(_: int) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredMeasurements, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
 PLANT, DEVICE = Series("acme", "11"), Series("acme", "11", "INV")
@@ -190,3 +190,21 @@ def test_plant_state_ignores_stored_sample_from_the_future(store):
 def test_plant_state_with_stored_time_beyond_the_calendar_has_no_sample(store):
     (plant,) = current_state(store, sample(NOON)._replace(measured_at=1 << 50)).plants(NOON + 120)
     assert plant.measured_at is None
+
+
+MEASURED = {"pv1_voltage": 401.5, "pv1_energy_today": 4.5, "pv1_energy_total": 900.0, "status_text": "Normal"}
+
+
+def test_device_state_has_the_measurements_that_are_still_valid(store):
+    reader = current_state(store, sample(NOON), sample(NOON, VALUES, DEVICE))
+    store.write(Batch(measurements=[StoredMeasurements(DEVICE, NOON, NOON + 60, MEASURED)]))
+
+    def measurements(now):
+        (plant,) = reader.plants(now)
+        return known_values(plant.devices[0].measurements)
+
+    assert measurements(NOON + 120) == MEASURED
+    store.write(Batch(polls=[polled(NOON + 3 * HOUR)]))
+    counters = {name: MEASURED[name] for name in ("pv1_energy_today", "pv1_energy_total")}
+    assert measurements(NOON + 3 * HOUR + 60) == counters
+    assert measurements(NOON + 14 * HOUR) == {"pv1_energy_total": 900.0}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from heliograph.collect.freshness import Freshness
 from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import discovery as ha
+from heliograph.outputs.mqtt.state import device_state
 from heliograph.outputs.mqtt.topics import Topics, display_text, topic_level
 from heliograph.store.base import Series
 
@@ -177,3 +180,30 @@ def test_topic_level_is_unique_per_id(one, other):
 
 def test_display_text_is_one_short_printable_line():
     assert display_text("a\nb\x1b[2J\u202ec\x00" + "x" * 1000) == "a b [2J c " + "x" * 90
+
+
+def test_device_metrics_are_diagnostic_entities_that_a_person_enables():
+    names = {"pv1_voltage", "status_text", "battery_state_of_health", "leakage_current", "pv_power"}
+    found = discovery_configs(ha.describe_device(TOPICS, plant(), device(), names))
+    configs = {topic.split("/")[3]: config for topic, config in found.items()}
+    voltage = configs["pv1_voltage"]
+    assert (voltage["name"], voltage["device_class"], voltage["unit_of_measurement"]) == ("PV1 voltage", "voltage", "V")
+    assert (voltage["entity_category"], voltage["enabled_by_default"]) == ("diagnostic", False)
+    assert "state_class" not in configs["status_text"]
+    assert "device_class" not in configs["battery_state_of_health"]
+    assert "enabled_by_default" not in configs["pv_power"]
+
+
+def test_every_device_metric_has_a_unit_that_its_device_class_allows():
+    allowed = {"voltage": "V", "energy": "kWh", "frequency": "Hz", "temperature": "°C", "duration": "h"}
+    allowed |= {"apparent_power": "VA", "reactive_power": "var", "power": "W"}
+    for one in ha.device_metric_entities(DEVICE_METRICS):
+        known = one.config.get("device_class")
+        unit = one.config.get("unit_of_measurement")
+        assert known is None or (unit in ("A", "mA") if known == "current" else unit == allowed[known]), one
+
+
+def test_device_state_message_has_the_announced_device_metrics():
+    one = replace(device(), measurements={"pv1_voltage": 401.51234, "status_text": "No\nrmal"})
+    found = device_state(one, ("pv1_voltage", "pv2_voltage", "status_text"))
+    assert (found["pv1_voltage"], found["pv2_voltage"], found["status_text"]) == (401.512, None, "No rmal")

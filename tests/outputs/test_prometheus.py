@@ -17,8 +17,9 @@ import pytest
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
-from heliograph.outputs.prometheus import exposition, metric_name
+from heliograph.outputs.prometheus import _DEVICE_UNITS, device_metric_name, exposition, metric_name
 from heliograph.outputs.sink import SinkProgress
 from heliograph.store import open_store
 from heliograph.store.base import Batch, PollStatus, Series
@@ -290,3 +291,30 @@ def test_documented_alerts_are_valid_queries(prometheus_server):
 def test_exposition_timestamps_are_epoch_seconds(text):
     moment = float(values(text)[f"heliograph_fetched_timestamp_seconds{{{ROOF}}}"])
     assert datetime.fromtimestamp(moment, UTC) == datetime(2026, 6, 21, 10, 0, 20, tzinfo=UTC)
+
+
+def test_exposition_of_device_metrics_has_the_part_as_label(plants):
+    measured = {"pv2_voltage": 398.1, "leakage_current": 12.0, "pv2_energy_total": 2.0, "status_text": "Normal"}
+    one = replace(plants[0], devices=(replace(plants[0].devices[0], measurements=measured | {"pv1_voltage": None}),))
+    lines = {name: value for name, value in values(exposition([one], [])).items() if "device_part" in name}
+    assert {(name.partition("{")[0], name.rpartition(",")[2]): value for name, value in lines.items()} == {
+        ("heliograph_device_part_voltage_volts", 'part="pv2"}'): "398.1",
+        ("heliograph_device_part_leakage_current_amperes", 'part="device"}'): "0.012",
+        ("heliograph_device_part_energy_joules_total", 'part="pv2"}'): "7200000.0",
+    }
+
+
+def test_device_metric_names_and_parts_are_unique():
+    numbers = [metric for metric in DEVICE_METRICS.values() if metric.kind != "text"]
+    named = {(device_metric_name(metric, _DEVICE_UNITS[metric.unit][0]), metric.part) for metric in numbers}
+    assert len(named) == len(numbers)
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+def test_exposition_of_every_device_metric_passes_promtool(plants):
+    measured = {name: 1.0 for name, metric in DEVICE_METRICS.items() if metric.kind != "text"}
+    one = replace(plants[0], devices=(replace(plants[0].devices[0], measurements=measured),))
+    found = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=exposition([one], []), text=True, capture_output=True, check=False
+    )
+    assert (found.returncode, found.stdout + found.stderr) == (0, "")

@@ -13,7 +13,7 @@ from heliograph.keeper.limits import Backoff, Budget
 from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredMeasurements, StoredSample
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -145,6 +145,51 @@ def full_sun(store) -> Scene:
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
+_PV = ("voltage", "current", "power", "energy_today", "energy_total")
+HYBRID_MEASURED = {
+    **{f"pv{n}_{name}": value for n, row in {
+        1: (412.6, 7.31, 3016.1, 14.2, 10512.4), 2: (398.1, 6.9, 2746.9, 12.9, 9874.0),
+    }.items() for name, value in zip(_PV, row, strict=True)},
+    **{f"phase{n}_{name}": value for n, row in {
+        1: (233.1, 8.1, 1888.2), 2: (231.8, 8.2, 1900.4), 3: (234.0, 8.0, 1871.5),
+    }.items() for name, value in zip(_PV[:3], row, strict=True)},
+    "grid_frequency": 49.98, "power_factor": 0.998, "temperature": 47.3, "module_temperature": 51.0,
+    "battery_voltage": 331.7, "battery_current": -6.4, "battery_temperature": 23.9, "battery_state_of_health": 100.0,
+    "battery_cycles": 412.0, "backup_power": 0.0, "bus_voltage": 366.1, "isolation_resistance": 3135.0,
+    "leakage_current": 12.0, "operating_time": 6759.0, "rated_power": 10000.0, "work_mode": "Battery first",
+    "fault_code": "0", "fault_text": None, "firmware": "GJ1.0", "model": "GW10K-ET",
+}  # fmt: skip
+"""Measurements of a hybrid with two PV inputs, three phases and a battery."""
+
+
+def devices(store) -> Scene:
+    """A hybrid, and a three-phase inverter with twelve PV inputs."""
+    now = at(13, 7)
+    fill(store, hybrid(now), HOME, "Haus am See", at_day(now), now - 120, inverter())
+    large = [("MAX0000001", "Roof east and west", "max", Status.ONLINE)]
+    fill(store, hybrid(now), ROOF, "Workshop", at_day(now), now - 120, large)
+    twelve: dict[str, float | str | None] = {}
+    for n in range(1, 13):
+        share = 0.6 if n == 7 else 1.0  # one is shaded
+        twelve |= {f"pv{n}_voltage": 598.0 - n, f"pv{n}_current": round(9.1 * share - n / 50, 2)}
+        twelve |= {f"pv{n}_power": round(5440 * share - 31 * n), f"pv{n}_energy_total": 21034.2 * share - 110 * n}
+    twelve |= {name: value for name, value in HYBRID_MEASURED.items() if name.startswith(("phase", "grid", "temp"))}
+    when = now - 120
+    store.write(
+        Batch(
+            measurements=[
+                StoredMeasurements(HOME._replace(device="9010KETU21AW0001"), when, when + 40, HYBRID_MEASURED),
+                StoredMeasurements(ROOF._replace(device="MAX0000001"), when, when + 40, twelve),
+            ]
+        )
+    )
+    return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
+
+
+def at_day(moment: float) -> date:
+    return datetime.fromtimestamp(moment, ZONE).date()
+
+
 def night(store) -> Scene:
     now = at(23, 42)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), now - 120, inverter(Status.STANDBY))
@@ -254,4 +299,5 @@ SCENES = {
     "empty": empty,
     "fleet": fleet,
     "year": year,
+    "devices": devices,
 }

@@ -16,7 +16,7 @@ from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredMeasurements, StoredSample
 from heliograph.web.page import fleet as page_fleet
 from heliograph.web.page import flow, format, history, totals  # noqa: A004
 from heliograph.web.page import status as page_status
@@ -628,3 +628,33 @@ def test_parse_fleet_query_accepts_former_names_from_bookmarks():
     assert page_fleet.parse_fleet_query({"sort": "heard", "state": "late"}) == page_fleet.FleetQuery(
         state="stale", sort="updated"
     )
+
+
+def test_device_page_shows_inputs_phases_values_and_state(tmp_path):
+    with serve_scene(tmp_path, "devices") as running:
+        plant = fetch_page(running, f"/plant/goodwe/{HOME.plant}")
+        assert f'href="/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001"' in plant
+        content = fetch_text(running, f"/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001")
+        for text in (
+            "PV inputs",
+            "2 398.1 6.90 2 747 12.9 9 874.0",
+            "Grid frequency 49.98 Hz",
+            "Work mode Battery first",
+        ):
+            assert text in content
+        assert "12 586.0 8.86 5 068 19 714.2" in fetch_text(running, "/plant/growatt/1840213/device/MAX0000001")
+        assert "Unknown device" in fetch_text(running, "/plant/growatt/1840213/device/other", 404)
+
+
+def test_device_page_escapes_texts_of_the_cloud(tmp_path):
+    def scene(store):
+        found = SCENES["devices"](store)
+        hostile = {"status_text": "<script>alert(1)</script>", "pv1_voltage": 1.0}
+        series = HOME._replace(device="9010KETU21AW0001")
+        store.write(Batch(measurements=[StoredMeasurements(series, found.now - 60, found.now, hostile)]))
+        return found
+
+    with serve_scene(tmp_path, scene) as running:
+        page = fetch_page(running, f"/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import METRICS, published_value
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.metrics import Metric
+    from heliograph.metrics.device import DeviceMetric
     from heliograph.outputs.sink import SinkProgress
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,6 +25,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _UNITS = {"W": ("watts", 1.0), "kWh": ("joules", 3.6e6), "%": ("ratio", 0.01), "V": ("volts", 1.0)}
 _UNITS |= {"A": ("amperes", 1.0), "Hz": ("hertz", 1.0), "°C": ("celsius", 1.0)}
 """Base unit of each unit in Prometheus, and the factor to it."""
+_DEVICE_UNITS = {
+    **_UNITS,
+    "": ("", 1.0),
+    "mA": ("amperes", 0.001),
+    "VA": ("voltamperes", 1.0),
+    "var": ("vars", 1.0),
+    "kΩ": ("ohms", 1000.0),
+    "h": ("seconds", 3600.0),
+    "Ah": ("coulombs", 3600.0),
+    "kWp": ("watts", 1000.0),
+}
 _MAX_LABEL = 128
 
 Labels = str
@@ -119,7 +133,36 @@ def _of_devices(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
         for one in plant.devices
     ]
     yield from _metrics("heliograph_device_", "Of one device: ", labelled)
+    yield from _measurements(labelled)
     yield _status("device", labelled)
+
+
+def _measurements(labelled: Sequence[tuple[Labels, DeviceState]]) -> Iterator[MetricFamily]:
+    """Yield the device metrics; a numbered part, such as an input, is the label `part`."""
+    families: dict[str, tuple[str, list[MetricLine]]] = {}
+    for labels, device in labelled:
+        for name, value in device.measurements.items():
+            metric = DEVICE_METRICS[name]
+            if isinstance(value, float | int):
+                unit, factor = _DEVICE_UNITS[metric.unit]
+                kind = "counter" if metric.kind == "total" else "gauge"
+                lines = families.setdefault(device_metric_name(metric, unit), (kind, []))[1]
+                lines.append(MetricLine(f'{labels},part="{metric.part}"', float(f"{value * factor:.12g}")))
+    for family, (kind, lines) in sorted(families.items()):
+        yield MetricFamily(family, kind, "Of one part of a device, see docs/metrics.md.", lines)
+
+
+def device_metric_name(metric: DeviceMetric, unit: str) -> str:
+    """Return the Prometheus name of a device metric, without the part that is a label.
+
+    >>> [device_metric_name(DEVICE_METRICS[name], "volts") for name in ("pv12_voltage", "meter_phase2_voltage")]
+    ['heliograph_device_part_voltage_volts', 'heliograph_device_part_voltage_volts']
+    """
+    what = metric.name.removeprefix(f"{metric.part}_") if metric.name != metric.part else metric.part
+    what = re.sub(r"^(?:[a-z]+_)?phase[123]_|[0-9]+$", "", what)
+    if metric.kind == "total":
+        return "_".join(filter(None, ("heliograph_device_part", what.removesuffix("_total"), unit, "total")))
+    return "_".join(filter(None, ("heliograph_device_part", what, unit)))
 
 
 def _status(of: str, labelled: Sequence[tuple[Labels, PlantState | DeviceState]]) -> MetricFamily:

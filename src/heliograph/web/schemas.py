@@ -74,6 +74,7 @@ def device_data(one: DeviceState) -> dict[str, Any]:
         "freshness": one.freshness,
         "measured_at": iso_utc(one.measured_at),
         "values": _values(one.values, METRICS),
+        "measurements": dict(one.measurements),
     }
 
 
@@ -205,6 +206,11 @@ SCHEMAS: dict[str, Schema] = {
         freshness=_enum(Freshness),
         measured_at=_or_null(DATE_TIME),
         values=ref("Values"),
+        measurements={
+            "type": "object",
+            "additionalProperties": {"type": ["number", "string", "null"]},
+            "description": "device metrics (docs/metrics.md) by name, only those the device reports",
+        },
     ),
     "Poll": _object(
         polled_at=DATE_TIME | {"description": "when the vendor API last answered for this plant"},

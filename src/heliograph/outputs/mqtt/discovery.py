@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import METRICS
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
 from heliograph.outputs.mqtt.topics import display_text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.metrics import Metric, MetricKind, Unit
+    from heliograph.metrics.device import DeviceMetric
     from heliograph.outputs.mqtt.topics import Topics
 
 DiscoveryFormat = Literal["entities", "devices"]
@@ -46,6 +48,18 @@ _STATE_CLASSES: Mapping[MetricKind, str] = {
     "total": "total_increasing",
 }
 _CAPITALS = {"pv": "PV", "ac": "AC", "soc": "state of charge"}
+
+
+_DEVICE_CLASSES: dict[str, tuple[str, int]] = {
+    **{unit: known for unit, known in _CLASSES.items() if unit != "%"},
+    "mA": ("current", 0),
+    "VA": ("apparent_power", 0),
+    "var": ("reactive_power", 0),
+    "h": ("duration", 0),
+}
+_REMEMBERED = {*METRICS, *DEVICE_METRICS}
+"""The keys of entities that stay announced once their value has been reported."""
+_DIAGNOSTIC = {"entity_category": "diagnostic"}
 
 
 class HaEntity(NamedTuple):
@@ -88,7 +102,7 @@ def describe_device(topics: Topics, plant: PlantState, device: DeviceState, metr
         node_id=topics.node_id(device.series),
         state_topic=topics.state(device.series),
         device_info={**info, "via_device": topics.node_id(plant.series)},
-        entities=(*metric_entities(metrics), _STATUS, _MEASURED_AT),
+        entities=(*metric_entities(metrics), *device_metric_entities(metrics), _STATUS, _MEASURED_AT),
         availability_topic=topics.availability(plant.series),
     )
 
@@ -149,18 +163,35 @@ class DiscoveryTopic(NamedTuple):
     def metrics(self, payload: str) -> set[str]:
         """Return the metrics that a message contains."""
         if self.key is not None:
-            return {self.key} & METRICS.keys()
+            return {self.key} & _REMEMBERED
         try:
             components = json.loads(payload)["components"]
         except (ValueError, LookupError, TypeError):
             return set()
-        return set(components) & METRICS.keys() if isinstance(components, dict) else set()
+        return set(components) & _REMEMBERED if isinstance(components, dict) else set()
 
 
 def metric_entities(metrics: Iterable[str]) -> tuple[HaEntity, ...]:
     """Return the entities of these metrics, in the order of `METRICS`."""
     selected = set(metrics)
     return tuple(_entity(metric) for name, metric in METRICS.items() if name in selected)
+
+
+def device_metric_entities(names: Iterable[str]) -> tuple[HaEntity, ...]:
+    """Return the entities of these device metrics: diagnostic, and disabled until a person enables them."""
+    selected = set(names)
+    return tuple(_device_entity(metric) for name, metric in DEVICE_METRICS.items() if name in selected)
+
+
+def _device_entity(metric: DeviceMetric) -> HaEntity:
+    config: dict[str, Any] = {**_DIAGNOSTIC, "enabled_by_default": False}
+    if metric.kind != "text":
+        config["state_class"] = _STATE_CLASSES[metric.kind]
+    if metric.unit:
+        config["unit_of_measurement"] = metric.unit
+    if (known := _DEVICE_CLASSES.get(metric.unit)) is not None:
+        config["device_class"], config["suggested_display_precision"] = known
+    return HaEntity(metric.name, _entity_name(metric.name), config, needs_live_plant=True)
 
 
 def _entity(metric: Metric) -> HaEntity:
@@ -213,7 +244,6 @@ def _json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
-_DIAGNOSTIC = {"entity_category": "diagnostic"}
 _STATUS = HaEntity("status", "Status", {"device_class": "enum", "options": [status.value for status in Status]})
 _FRESHNESS = HaEntity(
     "freshness",

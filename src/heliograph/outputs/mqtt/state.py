@@ -10,6 +10,7 @@ from heliograph import __version__
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.metrics import METRICS, published_value
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.outputs.mqtt import discovery as ha
 from heliograph.outputs.mqtt.topics import Topics, display_text
 
@@ -63,10 +64,10 @@ class DesiredState:
         for plant in plants:
             yield ha.describe_plant(self._topics, plant, self._reported_metrics(plant.series, plant.values))
             for device in plant.devices:
-                metrics = self._reported_metrics(device.series, device.values)
+                metrics = self._reported_metrics(device.series, {**device.values, **device.measurements})
                 yield ha.describe_device(self._topics, plant, device, metrics)
 
-    def _reported_metrics(self, series: Series, values: Mapping[str, float | None]) -> set[str]:
+    def _reported_metrics(self, series: Series, values: Mapping[str, float | str | None]) -> set[str]:
         reported = self._reported.setdefault(self._topics.node_id(series), set())
         reported.update(name for name, value in values.items() if value is not None)
         return reported
@@ -85,7 +86,8 @@ class DesiredState:
             yield self._topics.state(plant.series), _json(plant_state(plant))
             yield self._topics.availability(plant.series), availability(plant)
             for device in plant.devices:
-                yield self._topics.state(device.series), _json(device_state(device))
+                known = self._reported_metrics(device.series, device.measurements) & DEVICE_METRICS.keys()
+                yield self._topics.state(device.series), _json(device_state(device, sorted(known)))
 
 
 def plant_state(plant: PlantState) -> dict[str, Any]:
@@ -98,8 +100,8 @@ def plant_state(plant: PlantState) -> dict[str, Any]:
     return {**identity, "freshness": plant.freshness.value, **_poll(plant.poll), **_measured(plant)}
 
 
-def device_state(device: DeviceState) -> dict[str, Any]:
-    """Return the state message of a device."""
+def device_state(device: DeviceState, device_metrics: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the state message of a device, with these device metrics."""
     series = device.series
     identity = {"vendor": series.vendor, "plant": display_text(series.plant), "device": display_text(series.device)}
     return {
@@ -107,7 +109,12 @@ def device_state(device: DeviceState) -> dict[str, Any]:
         "name": device.name and display_text(device.name),
         "family": device.family and display_text(device.family),
         **_measured(device),
+        **{name: _measurement(device.measurements.get(name)) for name in device_metrics},
     }
+
+
+def _measurement(value: float | str | None) -> float | str | None:
+    return display_text(value, 200) if isinstance(value, str) else published_value(value)
 
 
 def account_state(account: AccountStatus) -> dict[str, Any]:

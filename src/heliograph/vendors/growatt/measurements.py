@@ -248,7 +248,7 @@ NOAH = (
     *numbered("battery{n}_temperature", "battery{n}Temp", 4),
     row("battery_state_of_health", "batterySoh"),
     row("battery_cycles", "batteryCycles"),
-    row("battery_count", "batteryPackageQuantity"),
+    row("battery_packs", "batteryPackageQuantity"),
     # Quirk: in mV: 3256 beside 3253 on a 16-cell pack of 51 V (capture of a NOAH 2000).
     row("battery_cell_voltage_min", "minCellVoltage", "mV"),
     row("battery_cell_voltage_max", "maxCellVoltage", "mV"),

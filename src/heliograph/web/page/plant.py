@@ -9,6 +9,7 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.web.page import chart, flow, totals
+from heliograph.web.page.device import device_path
 from heliograph.web.page.format import (
     GAP,
     clock_time,
@@ -125,7 +126,7 @@ def _device(one: DeviceState, plant: PlantState, now: int) -> h.Element:
         ("Last update", figure(GAP) if one.measured_at is None else clock_time(one.measured_at, plant.zone, now)),
     )
     return h.tr[
-        h.th(scope="row")[h.span(".name")[one.title], h.small[_about(one)]],
+        h.th(scope="row")[h.a(".name", href=device_path(plant, one))[one.title], h.small[_about(one)]],
         [h.td(data_label=label)[content] for label, content in cells],
     ]
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from heliograph.errors import ConfigError, StoreError
 from heliograph.local_time import day_at
 from heliograph.web.page import fleet, history
+from heliograph.web.page.device import device_page
 from heliograph.web.page.layout import not_found_page
 from heliograph.web.page.plant import plant_page
 from heliograph.web.page.status import status_page
@@ -67,6 +68,7 @@ def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None
     return [
         Route("/", _with_error_pages(page.front)),
         Route(route_path("/plant/{vendor}/{plant}"), _with_error_pages(page.plant)),
+        Route(route_path("/plant/{vendor}/{plant}/device/{device}"), _with_error_pages(page.device)),
         Route("/status", _with_error_pages(page.status)),
         Route("/assets/{name}", _asset),
     ]
@@ -101,6 +103,17 @@ class Page:
             if one.series[:2] == wanted:
                 return await self._one(request, now, one)
         raise HTTPException(404, "Unknown plant")
+
+    async def device(self, request: Request) -> Response:
+        """Return the page of one device."""
+        now = await self._state_cache.current()
+        wanted = tuple(request.path_params[name] for name in ("vendor", "plant", "device"))
+        for plant in now.plants:
+            for device in plant.devices:
+                if device.series == wanted:
+                    self._note_load(request, [plant])
+                    return HTMLResponse(device_page(plant, device, now))
+        raise HTTPException(404, "Unknown device")
 
     async def status(self, request: Request) -> Response:
         """Return the status page."""
