@@ -187,7 +187,11 @@ def test_device_metrics_are_diagnostic_entities_that_a_person_enables():
     found = discovery_configs(ha.describe_device(TOPICS, plant(), device(), names))
     configs = {topic.split("/")[3]: config for topic, config in found.items()}
     voltage = configs["pv1_voltage"]
-    assert (voltage["name"], voltage["device_class"], voltage["unit_of_measurement"]) == ("PV1 voltage", "voltage", "V")
+    assert (voltage["name"], voltage["device_class"], voltage["unit_of_measurement"]) == (
+        "PV 1 voltage",
+        "voltage",
+        "V",
+    )
     assert (voltage["entity_category"], voltage["enabled_by_default"]) == ("diagnostic", False)
     assert "state_class" not in configs["status_text"]
     assert "device_class" not in configs["battery_state_of_health"]

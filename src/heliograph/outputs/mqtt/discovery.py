@@ -6,6 +6,7 @@ One message per entity, for every version of Home Assistant, or one per device, 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.collect.freshness import Freshness
@@ -208,10 +209,11 @@ def _entity(metric: Metric) -> HaEntity:
 def _entity_name(name: str) -> str:
     """Return the display name of a metric.
 
-    >>> _entity_name("grid_import_energy_today"), _entity_name("pv_power"), _entity_name("battery_soc")
-    ('Grid import energy today', 'PV power', 'Battery state of charge')
+    >>> _entity_name("grid_import_energy_today"), _entity_name("pv1_power"), _entity_name("battery_soc")
+    ('Grid import energy today', 'PV 1 power', 'Battery state of charge')
     """
-    text = " ".join(_CAPITALS.get(word, word) for word in name.split("_"))
+    words = re.sub(r"(?<=[a-z])(?=[0-9])", "_", name).split("_")
+    text = " ".join(_CAPITALS.get(word, word) for word in words)
     return text[0].upper() + text[1:]
 
 

@@ -157,7 +157,8 @@ def _number_of(part: str) -> int | None:
 
 
 def _label(name: str) -> str:
-    text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    words = re.sub(r"(?<=[a-z])(?=[0-9])", "_", name).split("_")
+    text = " ".join(_WORDS.get(word, word) for word in words)
     return text[0].upper() + text[1:]
 
 
