@@ -84,7 +84,8 @@ INVENTORY = plus_response(
 COUNTERS = plus_response(
     [{"code": "telecounting_today", "factors": [{"code": "proPvStatsToday", "data": "8.9", "unit": "kWh"}]}]
 )
-PLUS_SNAPSHOT = (plus_response(FLOW), INVENTORY, COUNTERS)
+TELEMETRY = plus_response([{"code": "ac", "factors": [{"code": "Vac", "data": "231.5", "unit": "V"}]}])
+PLUS_SNAPSHOT = (plus_response(FLOW), INVENTORY, COUNTERS, TELEMETRY)
 
 
 def account(dialect=None, server="global", **facts):
@@ -399,12 +400,13 @@ def test_rejected_request_has_a_plain_message(code, message):
 # Moved accounts
 
 
-def test_snapshots_of_a_new_account_take_five_requests_then_three():
+def test_snapshots_of_a_new_account_take_six_requests_then_four():
     protocol = account()
     first, found = run(protocol, plus_login(), STATIONS, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
     again, _ = run(protocol, *PLUS_SNAPSHOT, call=GoodWeSnapshots.snapshots.flow())
-    assert (len(first), len(again)) == (5, 3)
+    assert (len(first), len(again)) == (6, 4)
     assert found[0].values["pv_power"] == 2280
+    assert found[0].devices[0].measurements == {"phase1_voltage": 231.5}
     assert protocol.session.facts["dialect"] == "plus"
 
 

@@ -93,21 +93,19 @@ class SemsPlusPoll(AccountPoll):
         flow: plus.PlusFlow = yield SemsPlusCalls.plus_flow.flow(plant_id)
         devices = yield from self._devices(plant_id, record)
         counters: dict[str, plus.Telecounting | None] | None = None
+        telemetry: dict[str, plus.Telemetry | None] = {}
         today: plus.PlusStatistics | None = None
         metered = plus_normalise.has_meter(flow, devices)
-        record["calls"] = len(devices) + (metered and plant.zone is not None)
+        record["calls"] = 2 * len(devices) + (metered and plant.zone is not None)
         record["hybrid"] = any(map(plus_normalise.has_battery, devices))
         if slow:
-            counters = {}
-            for device in devices:
-                call = SemsPlusCalls.plus_telecounting.flow(device.serial or "", plant_id, device.type or "")
-                counters[device.serial or ""] = yield from plus_snapshots.none_if_forbidden(call)
+            counters, telemetry = yield from plus_snapshots.device_values(devices, plant_id)
             if metered and plant.zone is not None:
                 day = datetime.fromtimestamp(self.session.server_time, UTC).astimezone(plant.zone).date()
                 call_today = SemsPlusCalls.plus_statistics.flow(plant_id, day)
                 today = yield from plus_snapshots.none_if_forbidden(call_today)
         fetched_at = datetime.fromtimestamp(self.session.server_time, UTC)
-        return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at)
+        return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at, telemetry)
 
     def _devices(self, plant_id: str, record: Record) -> FlowGenerator[list[plus.Equipment]]:
         """Return the devices that count energy, fetched once a day."""

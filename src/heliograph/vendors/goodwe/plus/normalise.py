@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status, combine
 from heliograph.vendors.goodwe.legacy.normalise import VENDOR, SourcedValues, valid_percent
+from heliograph.vendors.goodwe.measurements import measure_plus
 from heliograph.vendors.goodwe.plus.zones import plant_zone
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ def snapshot(
     counters: Mapping[str, payloads.Telecounting | None] | None,
     today: payloads.PlusStatistics | None,
     fetched_at: datetime,
+    telemetry: Mapping[str, payloads.Telemetry | None] = MappingProxyType({}),
 ) -> Snapshot:
     """Return the snapshot of one plant from its devices' counters, power flow and daily statistics.
 
@@ -93,7 +96,12 @@ def snapshot(
             values={metric.name: value for metric, (value, _) in powers.items()},
             sources={metric.name: source for metric, (_, source) in powers.items()},
         )
-    parts = [device_snapshot(plant, device, counters.get(device.serial or ""), measured_at) for device in devices]
+    parts = [
+        device_snapshot(
+            plant, device, counters.get(device.serial or ""), measured_at, telemetry.get(device.serial or "")
+        )
+        for device in devices
+    ]
     inverters = combine(plant, [part for part in parts if part.device.family != METER_FAMILY], fetched_at)
     whole = combine(plant, parts, fetched_at)
     values = dict(whole.values)
@@ -111,7 +119,11 @@ def snapshot(
 
 
 def device_snapshot(
-    plant: Plant, device: payloads.Equipment, counters: payloads.Telecounting | None, measured_at: datetime | None
+    plant: Plant,
+    device: payloads.Equipment,
+    counters: payloads.Telecounting | None,
+    measured_at: datetime | None,
+    telemetry: payloads.Telemetry | None = None,
 ) -> DeviceSnapshot:
     """Return the snapshot of one inverter or meter."""
     readings = counters.readings() if counters else {}
@@ -127,6 +139,9 @@ def device_snapshot(
         measured_at=measured_at,
         values=values,
         sources=dict.fromkeys(values, "plus_telecounting"),
+        measurements=measure_plus(
+            device.type or "", {**(counters.body if counters else {}), **(telemetry.body if telemetry else {})}
+        ),
     )
 
 

@@ -1,8 +1,8 @@
 """Plants and snapshots of a SEMS+ account.
 
-A snapshot takes two requests, power flow and inventory, one more per inverter and per meter for their counters, and
-one for the daily energies if the grid is measured: 3 for PV only, 4 for a hybrid, 5 with a meter. The list of
-plants, the only source of their time zones, is fetched once per session.
+A snapshot takes two requests, power flow and inventory, two more per inverter and per meter for their counters and
+measurements, and one for the daily energies if the grid is measured: 4 for PV only, 5 for a hybrid, 7 with a meter.
+The list of plants, the only source of their time zones, is fetched once per session.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from heliograph.errors import RequestRefused
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heliograph.core.endpoint import Call, FlowGenerator
     from heliograph.core.session import Session
     from heliograph.model import Plant, Snapshot
@@ -47,16 +49,26 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
     flow: payloads.PlusFlow = yield SemsPlusCalls.plus_flow.flow(plant_id)
     inventory: payloads.Inventory | None = yield from none_if_forbidden(SemsPlusCalls.plus_devices.flow(plant_id))
     devices = [device for device in inventory.devices if device.type in COUNTED_TYPES] if inventory else []
-    counters: dict[str, payloads.Telecounting | None] = {}
-    for device in devices:
-        call = SemsPlusCalls.plus_telecounting.flow(device.serial or "", plant_id, device.type or "")
-        counters[device.serial or ""] = yield from none_if_forbidden(call)
+    counters, telemetry = yield from device_values(devices, plant_id)
     fetched_at = datetime.fromtimestamp(session.server_time, UTC)
     today: payloads.PlusStatistics | None = None
     if normalise.has_meter(flow, devices) and plant.zone is not None:
         day = fetched_at.astimezone(plant.zone).date()
         today = yield from none_if_forbidden(SemsPlusCalls.plus_statistics.flow(plant_id, day))
-    return normalise.snapshot(plant, flow, devices, counters, today, fetched_at)
+    return normalise.snapshot(plant, flow, devices, counters, today, fetched_at, telemetry)
+
+
+def device_values(
+    devices: Sequence[payloads.Equipment], plant_id: str
+) -> FlowGenerator[tuple[dict[str, payloads.Telecounting | None], dict[str, payloads.Telemetry | None]]]:
+    """Fetch counters and measurements of each device, two requests per device, by serial number."""
+    counters: dict[str, payloads.Telecounting | None] = {}
+    telemetry: dict[str, payloads.Telemetry | None] = {}
+    for device in devices:
+        serial, kind = device.serial or "", device.type or ""
+        counters[serial] = yield from none_if_forbidden(SemsPlusCalls.plus_telecounting.flow(serial, plant_id, kind))
+        telemetry[serial] = yield from none_if_forbidden(SemsPlusCalls.plus_telemetry.flow(serial, plant_id, kind))
+    return counters, telemetry
 
 
 def none_if_forbidden(call: Call[T]) -> FlowGenerator[T | None]:
