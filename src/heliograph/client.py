@@ -9,7 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, finish_effect
+from heliograph.core.effects import Effect, FileAccess, finish_effect
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -223,19 +223,20 @@ class AccountClient(BaseClient):
     ) -> FlowGenerator[Any]:
         file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
         limit = UPLOAD_INTERVAL if max_age is None else max_age
-        saved = file.find(plant, zone) if limit > 0 else None
+        saved = (yield FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None
         if saved is not None and 0 <= now - saved[0] < limit:
             return saved[1] if plant is None else saved[1][0]
         try:
             fetched = yield fetch()
         except Throttled as error:
-            if (saved := file.find(plant, zone)) is not None and now > saved[0]:
+            if (saved := (yield FileAccess(lambda: file.find(plant, zone)))) is not None and now > saved[0]:
                 age = now - saved[0]
                 error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
             raise
         try:
             added = fetched if plant is None else (fetched,)
-            file.add(added, self._clock(), zone, is_all=plant is None, interactive=guard.interactive)
+            at, is_all, interactive = self._clock(), plant is None, guard.interactive
+            yield FileAccess(lambda: file.add(added, at, zone, is_all=is_all, interactive=interactive))
         except StoreError as error:
             # The snapshot is valid; only the other programs of the account do not get it.
             import logging  # noqa: PLC0415 - rarely needed

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import CancelledError
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -30,6 +31,16 @@ class Effect:
     def perform(self) -> Any:
         """Do the work and return its result."""
         raise NotImplementedError
+
+
+class FileAccess(Effect):
+    """A function that reads or writes files, and what it returns."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+    def perform(self) -> Any:
+        return self.function()
 
 
 EffectFlow = Generator[Effect, Any, T]
