@@ -181,7 +181,7 @@ class HeldStateFile:
         _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
         copy, head = write_copy(number, durable, book)
-        if layout is None or newest is None or len(copy) >= layout.length:
+        if layout is None or newest is None or self._descriptor < 0 or len(copy) >= layout.length:
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
         target = min(one for one in layout.copies if one not in (newest, last_durable))
