@@ -1,4 +1,4 @@
-"""Blocking and async clients: they send the requests of the account protocol through `transport`."""
+"""Blocking and async clients: they send the requests of the account protocol over a transport."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heliograph.errors import ConfigError, StoreError, Throttled, Unreachable, U
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import UPLOAD_INTERVAL
 from heliograph.local_time import parse_zone
-from heliograph.transport import TIMEOUT, send, send_async
+from heliograph.transports import TIMEOUT, send, send_async
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
+    from heliograph.transports import AsyncTransport, BlockingTransport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,12 +70,18 @@ class BaseClient:
         allow_commands: bool,
         clock: Callable[[], float] = time,
         guard: AccountGuard | None = None,
+        transport: BlockingTransport | AsyncTransport | None = None,
     ) -> None:
         self._protocol = self.protocol_class(cloud, session, credentials, allow_commands=allow_commands)
         self._timeout = timeout
         self._clock = clock
         self._guard = guard
+        self._send_request = self._send_over(transport)
         self._lock = self._new_lock()
+
+    def _send_over(self, transport: Any) -> Any:
+        """Return the function that sends a request over a transport, or over the default one."""
+        raise NotImplementedError
 
     def _new_lock(self) -> Any:
         """Return the lock that allows one call at a time."""
@@ -129,6 +136,7 @@ class AccountClient(BaseClient):
         interactive: bool | None = None,
         self_throttled: bool = False,
         clock: Callable[[], float] = time,
+        transport: BlockingTransport | AsyncTransport | None = None,
     ) -> None:
         """Create a client of one account; nothing is sent before the first call.
 
@@ -140,7 +148,8 @@ class AccountClient(BaseClient):
         With `keeper=None`, or with a `session` that the caller stored, nothing is written and every client logs in by
         itself. `limits` replace the vendor's default limits. `interactive` clients may use the reserve and are not
         spread over the day; default: True at a Python prompt and in a notebook. `self_throttled` callers spread their
-        requests over the day themselves.
+        requests over the day themselves. `transport` sends the requests (docs/transports.md); an async client takes an
+        async one.
         """
         kind = type(self)
         if cast("object", keeper) == "usual":
@@ -155,7 +164,15 @@ class AccountClient(BaseClient):
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
         credentials = Credentials(username, password if isinstance(password, Secret) else Secret(password))
-        super().__init__(cloud, session, credentials, timeout=timeout, allow_commands=allow_commands, clock=clock)
+        super().__init__(
+            cloud,
+            session,
+            credentials,
+            timeout=timeout,
+            allow_commands=allow_commands,
+            clock=clock,
+            transport=transport,
+        )
         if keeper is not None:
             self._guard = keeper.guard(
                 cloud.vendor,
@@ -270,6 +287,9 @@ class BlockingClient(BaseClient, SyncClientBase):
     def close(self) -> None:
         """Do nothing: all clients of the process share the connection pool, and the session stays stored."""
 
+    def _send_over(self, transport: Any) -> Any:
+        return send if transport is None else _send_of(transport, asynchronous=False)
+
     def _new_lock(self) -> threading.Lock:
         return threading.Lock()
 
@@ -284,7 +304,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                         outcome = None
                         continue
                     try:
-                        outcome = send(step, timeout or self._timeout, self._clock)
+                        outcome = self._send_request(step, timeout or self._timeout, self._clock)
                     except (Unreachable, Unreadable) as error:
                         outcome = error
             except StopIteration as done:
@@ -303,6 +323,9 @@ class AsyncClient(BaseClient, AsyncClientBase):
 
     async def close(self) -> None:
         """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
+
+    def _send_over(self, transport: Any) -> Any:
+        return send_async if transport is None else _send_of(transport, asynchronous=True)
 
     def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()
@@ -326,12 +349,24 @@ class AsyncClient(BaseClient, AsyncClientBase):
                             outcome = None
                             continue
                         try:
-                            outcome = await send_async(step, self._timeout, self._clock)
+                            outcome = await self._send_request(step, self._timeout, self._clock)
                         except (Unreachable, Unreadable) as error:
                             outcome = error
                 except StopIteration as done:
                     result: T = done.value
                     return result
+
+
+def _send_of(transport: Any, *, asynchronous: bool) -> Any:
+    from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed
+
+    if iscoroutinefunction(transport.send) != asynchronous:
+        kinds = ("a blocking", "an async")
+        raise ConfigError(
+            f"{type(transport).__name__} is {kinds[not asynchronous]} transport, and this is {kinds[asynchronous]} "
+            "client; the names of async clients begin with Async"
+        )
+    return transport.send
 
 
 async def _sleep(seconds: float) -> None:

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph import AsyncGrowatt, Growatt, transport
+from heliograph import AsyncGrowatt, Growatt
 from heliograph import errors as e
 from heliograph.core.session import Request
 from heliograph.keeper import Keeper
-from heliograph.transport import send
+from heliograph.transports import pyreqwest_pool, send
 from support.raw_server import Listener
 from support.subprocesses import python
 
@@ -245,7 +245,7 @@ def test_login_that_could_not_be_sent_delays_no_other(server, tmp_path, monkeypa
 
     client = Growatt(USER, PASSWORD, server=server.url, keeper=Keeper(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(transport, "blocking_pool", fail)
+        patch.setattr(pyreqwest_pool, "blocking_pool", fail)
         with pytest.raises(e.Unreachable, match="Too many open files"):
             client.log_in()
     assert (client.budget.requests_used, client.budget.logins_used) == (0, 0)
