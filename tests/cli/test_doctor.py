@@ -96,9 +96,9 @@ def save_state(box, vendor, **members):
     book = guard.load(NOW)
     for name, value in members.items():
         setattr(book, name, value)
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(book.to_json(), durable=False)
-    return guard.state_file
+    guard.store.folder.mkdir(parents=True, exist_ok=True)
+    guard.store.save(book.to_json(), durable=False)
+    return guard.store
 
 
 def read(box, vendor):

@@ -41,9 +41,9 @@ def save_state(**members):
     state = guard.load(NOW)
     for name, value in members.items():
         setattr(state, name, value)
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(state.to_json(), durable=False)
-    return guard.state_file.path
+    guard.store.folder.mkdir(parents=True, exist_ok=True)
+    guard.store.save(state.to_json(), durable=False)
+    return guard.store.path
 
 
 def local_time(moment):
@@ -276,8 +276,8 @@ def fleet(tmp_path, monkeypatch):
     guard = Keeper().guard("growatt", resolve_server(""), "ada7", Growatt.default_limits)
     state = guard.load(NOW)
     state.pause, state.pause_until, state.pause_why, state.spent = "locked", NOW + 3600, "507", [[NOW - 60, 9]]
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(state.to_json(), durable=False)
+    guard.store.folder.mkdir(parents=True, exist_ok=True)
+    guard.store.save(state.to_json(), durable=False)
     with open_store(str(tmp_path / "solar.sqlite")) as store:
         for number in range(30):
             series = ROOF._replace(plant=f"{number}")

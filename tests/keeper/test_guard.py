@@ -80,6 +80,14 @@ def book(program):
     return program.guard.load(program.clock())
 
 
+def load_held(store, now=NOON):
+    held = store.hold()
+    try:
+        return held.load(now)
+    finally:
+        held.release()
+
+
 def notes(program):
     return "\n".join(sentence for _, sentence in book(program).notes)
 
@@ -226,8 +234,7 @@ def test_guard_counts_the_login_of_a_killed_program(program, cloud):
 def test_guard_releases_the_lock_after_an_interrupted_login(program, cloud):
     one = program()
     one.start()
-    with pytest.raises(KeyboardInterrupt):
-        one.steps.throw(KeyboardInterrupt())
+    one.interrupt()
     cloud.now += 61
     assert program().run() is None
     assert "a login was interrupted" in notes(program())
@@ -377,7 +384,7 @@ def test_state_file_is_private_and_its_name_is_anonymous(program, folder):
     one = program()
     one.run()
     program("wrong").run("insist")
-    path = one.guard.state_file.path
+    path = one.guard.store.path
     assert {stat.S_IMODE(one.stat().st_mode) for one in (path, path.with_suffix(".lock"))} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert USER not in path.name
@@ -391,7 +398,7 @@ def test_state_files_differ_by_vendor_server_and_user(tmp_path):
     keeper = Keeper(tmp_path)
     known = [("growatt", "https://a/", "ada"), ("growatt", "https://b/", "ada"), ("growatt", "https://a/", "bob")]
     places = {
-        keeper.guard(*one, Growatt.default_limits).state_file.path for one in [*known, ("goodwe", "https://a/", "ada")]
+        keeper.guard(*one, Growatt.default_limits).store.path for one in [*known, ("goodwe", "https://a/", "ada")]
     }
     assert len(places) == 4
 
@@ -421,7 +428,7 @@ def test_stored_session_of_an_untrusted_server_is_ignored(program, cloud, name, 
     one.run()
     kept = book(one)
     kept.session[name] = value
-    one.guard.state_file.save(kept.to_json(), durable=False)
+    one.guard.store.save(kept.to_json(), durable=False)
     another = program()
     another.start()
     assert another.pending.url.startswith(SERVER)
@@ -430,7 +437,7 @@ def test_stored_session_of_an_untrusted_server_is_ignored(program, cloud, name, 
 def whole_file(program):
     one = program()
     one.run()
-    return one.guard.state_file.path, one.guard.state_file.path.read_bytes()
+    return one.guard.store.path, one.guard.store.path.read_bytes()
 
 
 def set_aside(path):
@@ -439,10 +446,10 @@ def set_aside(path):
 
 def test_state_file_truncated_anywhere_is_set_aside(program):
     path, whole = whole_file(program)
-    state_file = program().guard.state_file
+    state_file = program().guard.store
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        kept = state_file.load(NOON, locked=True)
+        kept = load_held(state_file)
         (aside,) = set_aside(path)
         assert aside.read_bytes() == whole[:length]
         assert kept.session is None
@@ -452,10 +459,10 @@ def test_state_file_truncated_anywhere_is_set_aside(program):
 
 def test_state_file_with_a_changed_byte_is_rejected(program):
     path, whole = whole_file(program)
-    state_file = program().guard.state_file
+    state_file = program().guard.store
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert state_file.load(NOON, locked=False).session is None, whole[:place]
+        assert state_file.load(NOON).session is None, whole[:place]
 
 
 NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e308, 10**400, -1, True, None])
@@ -467,8 +474,8 @@ SHAPES = st.recursive(NUMBERS | st.text(max_size=5), lambda inner: st.lists(inne
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_state_file_with_arbitrary_content_is_set_aside_unchanged(program, content):
     one = program()
-    one.guard.state_file.folder.mkdir(exist_ok=True)
-    path = one.guard.state_file.path
+    one.guard.store.folder.mkdir(exist_ok=True)
+    path = one.guard.store.path
     path.write_bytes(content)
     assert one.run("forget") is None
     assert set_aside(path)[-1].read_bytes() == content
@@ -523,7 +530,7 @@ def test_state_file_of_another_version_is_not_modified(program, monkeypatch):
     path, _ = whole_file(program)
     with monkeypatch.context() as newer:
         newer.setattr("heliograph.keeper.state_file.FORMAT", 2)
-        program().guard.state_file.save(AccountState().to_json(), durable=False)
+        program().guard.store.save(AccountState().to_json(), durable=False)
     content = path.read_bytes()
     error = program().run()
     assert isinstance(error, StoreError)
@@ -544,8 +551,7 @@ def test_state_file_without_checksum_of_an_older_version_keeps_locks_requests_an
     older_file(program, pause="locked", pause_until=cloud.now + 3600, pause_why="locked", spent=[[cloud.now - 60, 7]])
     assert isinstance(program().run(), AccountLocked)
     one = program()
-    with one.guard.state_file.lock():
-        state = one.guard.state_file.load(cloud.now, locked=True)
+    state = load_held(one.guard.store, cloud.now)
     assert (state.requests_used, state.has_session, state.pause) == (7, True, "locked")
     assert [note for _, note in state.notes] == ["logged in"]
 
@@ -553,7 +559,7 @@ def test_state_file_without_checksum_of_an_older_version_keeps_locks_requests_an
 def test_state_file_without_checksum_keeps_refused_password(program, cloud):
     older_file(program, refused_password="f1")
     one = program()
-    assert one.guard.state_file.load(cloud.now, locked=False).refused_passwords == ["f1"]
+    assert one.guard.store.load(cloud.now).refused_passwords == ["f1"]
 
 
 @pytest.mark.parametrize(
@@ -562,8 +568,7 @@ def test_state_file_without_checksum_keeps_refused_password(program, cloud):
 def test_state_file_without_checksum_and_with_wrong_members_is_set_aside(program, cloud, wrong):
     path = older_file(program, **wrong)
     one = program()
-    with one.guard.state_file.lock():
-        state = one.guard.state_file.load(cloud.now, locked=True)
+    state = load_held(one.guard.store, cloud.now)
     assert "is damaged and was renamed to" in state.notes[0][1]
     assert path.with_name(f"{path.name}.broken-1").exists()
 
@@ -573,7 +578,7 @@ def test_state_file_with_unknown_members_is_loaded(program, cloud):
     one.run()
     stored = book(one).to_dict()
     stored["strange"] = stored.pop("strikes")
-    one.guard.state_file.save(json.dumps(stored, separators=(",", ":")), durable=False)
+    one.guard.store.save(json.dumps(stored, separators=(",", ":")), durable=False)
     assert program().run() is None
     assert len(cloud.logins) == 1
 
@@ -669,7 +674,7 @@ assert make().guard.budget().requests_used == 2 + 3 + 1 + 2
 
 def test_state_file_on_a_full_disk(tmp_path):
     program = ["unshare", "-rm", sys.executable, "-c", FULL_DISK_SCRIPT, str(tmp_path)]
-    environ = os.environ | {"PYTHONPATH": str(TESTS), "LC_ALL": "C"}
+    environ = os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent / 'src'}", "LC_ALL": "C"}
     try:
         allowed = subprocess.run(
             ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False, capture_output=True
@@ -696,10 +701,10 @@ def test_state_folder_that_is_a_file_is_an_error_with_advice(program, cloud, fol
 
 def test_state_file_that_is_a_folder_is_an_error_with_advice(program, cloud, folder):
     one = program()
-    one.guard.state_file.path.mkdir(parents=True)
+    one.guard.store.path.mkdir(parents=True)
     error = one.run()
     assert isinstance(error, StoreError)
-    assert str(one.guard.state_file.path) in str(error)
+    assert str(one.guard.store.path) in str(error)
     with pytest.raises(StoreError):
         one.guard.budget()
     assert cloud.requests == []

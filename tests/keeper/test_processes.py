@@ -102,7 +102,7 @@ def test_keeper_survives_a_program_killed_at_any_time(tmp_path, server):
             assert stored_cookie(place.path) == stored, "a session was lost"
         cut_off += spent > 0 and stored_cookie(place.path) != server.living
         if place.path.exists():
-            book = place.load(0.0, locked=False)
+            book = place.load(0.0)
             assert not any("broken" in sentence for _, sentence in book.notes)
     assert cut_off > 5, "too few kills hit a login for this to prove much"
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix != ".new") == [".json", ".lock"]

@@ -58,6 +58,7 @@ class Keeper:
         state_file = StateFile.for_account(self.folder, vendor, server, username)
         return AccountGuard(
             state_file,
+            self.folder,
             limits,
             clock,
             interactive=interactive,

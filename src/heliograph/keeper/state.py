@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.keeper.limits import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 BUCKET_SECONDS = 300.0
 """Seconds of one bucket of the request count: fine enough to compute when requests become available again."""
@@ -58,6 +58,19 @@ class AccountState:
         self.misses = 0
         """Requests in a row without a response."""
         self.notes: list[list[Any]] = []
+
+    def copy(self) -> AccountState:
+        """Return a copy; entries of lists and the session are only ever replaced, so both states share them."""
+        state = AccountState.__new__(AccountState)
+        vars(state).update((name, value[:] if type(value) is list else value) for name, value in vars(self).items())
+        return state
+
+    def differs_from(self, other: AccountState, names: Collection[str] | None = None) -> bool:
+        """Return True if one of the named members differs; by default all but `at`, which always changes."""
+        ours, theirs = vars(self), vars(other)
+        if names is None:
+            return ours != {**theirs, "at": self.at}
+        return any(ours[name] != theirs[name] for name in names)
 
     @property
     def has_session(self) -> bool:
@@ -135,7 +148,8 @@ class AccountState:
     def count_request(self, now: float) -> None:
         """Count one request."""
         if self.spent and self.spent[-1][0] <= now < self.spent[-1][0] + BUCKET_SECONDS:
-            self.spent[-1][1] += 1
+            start, count = self.spent[-1]
+            self.spent[-1] = [start, count + 1]
         else:
             self.spent.append([now, 1])
 
@@ -166,7 +180,7 @@ class AccountState:
     def add_note(self, now: float, message: str) -> None:
         """Record an event for the user; repeating the last one only updates its time."""
         if self.notes and self.notes[-1][1] == message:
-            self.notes[-1][0] = now
+            self.notes[-1] = [now, message]
         else:
             self.notes = [*self.notes[1 - MAX_NOTES :], [now, message]]
 

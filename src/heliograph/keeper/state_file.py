@@ -36,14 +36,23 @@ class StateFile(NamedTuple):
         """The path of the JSON file."""
         return self.folder / f"{self.name}.json"
 
-    def lock(self) -> BaseFileLock:
-        """Return a new lock of this account; the operating system releases it if the process is killed."""
+    @property
+    def is_async(self) -> bool:
+        """False: the file is read and written on the calling thread."""
+        return False
+
+    def hold(self) -> HeldStateFile | None:
+        """Acquire the account's lock; the operating system releases it if the process is killed."""
         try:
-            return files.file_lock(self.folder / f"{self.name}.lock")
+            lock = files.file_lock(self.folder / f"{self.name}.lock")
+            lock.acquire(timeout=0)
+        except TimeoutError:
+            return None
         except OSError as error:
             raise self.access_error(error) from None
+        return HeldStateFile(self, lock)
 
-    def load(self, now: float, *, locked: bool) -> AccountState:
+    def load(self, now: float, *, locked: bool = False) -> AccountState:
         """Load the state; a damaged file is set aside if the caller holds the lock, and a new state is returned."""
         try:
             # Ignore symlinks: the file is always replaced, so a symlink was not written by us.
@@ -89,12 +98,38 @@ class StateFile(NamedTuple):
         except OSError as error:
             raise self.access_error(error) from None
 
+    def write(self, state: AccountState, *, durable: bool) -> None:
+        """Save a state; the caller holds the lock."""
+        self.save(state.to_json(), durable=durable)
+
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. This file stores the state of an account, which prevents account "
             "locks; free disk space, set HELIOGRAPH_HOME to another folder, or create the client with keeper=None"
         )
+
+
+class HeldStateFile:
+    """A state file whose lock is held."""
+
+    is_async = False
+
+    def __init__(self, file: StateFile, lock: BaseFileLock) -> None:
+        self._file = file
+        self._lock = lock
+
+    def load(self, now: float) -> AccountState:
+        """Load the state; a damaged file is set aside."""
+        return self._file.load(now, locked=True)
+
+    def save(self, state: AccountState, *, durable: bool) -> None:
+        """Replace the state."""
+        self._file.write(state, durable=durable)
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._lock.release()
 
 
 def _checksum(form: int, text: str) -> str:

@@ -56,22 +56,7 @@ class StandardLibraryTransport:
         is_complete = False
         try:
             connection.sock.settimeout(_remaining(deadline))
-            connection.putrequest(request.verb, target, skip_accept_encoding=True)
-            for name, value in {"Accept-Encoding": ACCEPTED_ENCODING, **request.headers}.items():
-                connection.putheader(name, value)
-            if request.body is not None:
-                connection.putheader("Content-Length", str(len(request.body)))
-            connection.endheaders(request.body)
-            with connection.getresponse() as response:
-                if response.length is None and not response.chunked and response.getheader("Content-Length"):
-                    raise BadStatusLine("invalid Content-Length")
-                body = ReceivedBody(request, response.getheader("Content-Encoding", ""))
-                while body.append(response.read1(_CHUNK)):
-                    pass
-                if response.length:
-                    raise IncompleteRead(b"")
-                headers = ((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.getheaders())
-                result = body.response(response.status, headers, clock())
+            result = _exchange(connection, request, target, clock)
             is_complete = True
         except TimeoutError:
             raise timed_out(request) from None
@@ -136,6 +121,26 @@ class StandardLibraryTransport:
             raise not_connected(request, reason) from None
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+
+def _exchange(connection: HTTPConnection, request: Request, target: str, clock: Callable[[], float]) -> Response:
+    """Send a request over an open connection and return the response."""
+    connection.putrequest(request.verb, target, skip_accept_encoding=True)
+    for name, value in {"Accept-Encoding": ACCEPTED_ENCODING, **request.headers}.items():
+        connection.putheader(name, value)
+    if request.body is not None:
+        connection.putheader("Content-Length", str(len(request.body)))
+    connection.endheaders(request.body)
+    with connection.getresponse() as response:
+        if response.length is None and not response.chunked and response.getheader("Content-Length"):
+            raise BadStatusLine("invalid Content-Length")
+        body = ReceivedBody(request, response.getheader("Content-Encoding", ""))
+        while body.append(response.read1(_CHUNK)):
+            pass
+        if response.length:
+            raise IncompleteRead(b"")
+        headers = ((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.getheaders())
+        return body.response(response.status, headers, clock())
 
 
 class _DeadlineReader(io.RawIOBase):
