@@ -9,7 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, FileAccess, finish_effect
+from heliograph.core.effects import Effect, FileAccess, finish_effect, run_on_thread
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -18,7 +18,7 @@ from heliograph.errors import ConfigError, StoreError, Throttled
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import UPLOAD_INTERVAL
 from heliograph.local_time import parse_zone
-from heliograph.transports import TIMEOUT, send, send_async
+from heliograph.transports import TIMEOUT, send_function
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from heliograph.core.session import HttpFlow
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
+    from heliograph.model import Device
+    from heliograph.settings.definition import Setting
     from heliograph.transports import AsyncTransport, BlockingTransport
 
 P = ParamSpec("P")
@@ -77,12 +79,8 @@ class BaseClient:
         self._timeout = timeout
         self._clock = clock
         self._guard = guard
-        self._send_request = self._send_over(transport)
+        self._send_request: Any = send_function(transport, asynchronous=isinstance(self, AsyncClientBase))
         self._lock = self._new_lock()
-
-    def _send_over(self, transport: Any) -> Any:
-        """Return the function that sends a request over a transport, or over the default one."""
-        raise NotImplementedError
 
     def _new_lock(self) -> Any:
         """Return the lock that allows one call at a time."""
@@ -289,9 +287,6 @@ class BlockingClient(BaseClient, SyncClientBase):
     def close(self) -> None:
         """Do nothing: all clients of the process share the connection pool, and the session stays stored."""
 
-    def _send_over(self, transport: Any) -> Any:
-        return send if transport is None else _send_of(transport, asynchronous=False)
-
     def _new_lock(self) -> threading.Lock:
         return threading.Lock()
 
@@ -328,8 +323,27 @@ class AsyncClient(BaseClient, AsyncClientBase):
     async def close(self) -> None:
         """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
 
-    def _send_over(self, transport: Any) -> Any:
-        return send_async if transport is None else _send_of(transport, asynchronous=True)
+    # Awaited forms of what reads the state file, for use on an event loop: each runs the blocking one on a thread.
+
+    async def budget_async(self) -> Budget:
+        """Used requests and logins, and active pauses, from the state file; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).budget)
+
+    async def free_at_async(self, requests: int) -> float:
+        """Return when a program may send this many requests, in epoch seconds, if none is sent until then."""
+        return await run_on_thread(lambda: cast("Any", self).free_at(requests))
+
+    async def stored_session_async(self) -> Session:
+        """Return the newest stored session of the account, of this or another process; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).stored_session())
+
+    async def known_plants_async(self) -> tuple[str, ...]:
+        """Return the ids of the account's plants as stored with its session; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).known_plants())
+
+    async def settings_of_async(self, device: Device) -> tuple[Setting, ...]:
+        """Return the settings of a device of this family; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).settings_of(device))
 
     def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()
@@ -372,18 +386,6 @@ class AsyncClient(BaseClient, AsyncClientBase):
         except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
             return error
         return None
-
-
-def _send_of(transport: Any, *, asynchronous: bool) -> Any:
-    from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed
-
-    if iscoroutinefunction(transport.send) != asynchronous:
-        kinds = ("a blocking", "an async")
-        raise ConfigError(
-            f"{type(transport).__name__} is {kinds[not asynchronous]} transport, and this is {kinds[asynchronous]} "
-            "client; the names of async clients begin with Async"
-        )
-    return transport.send
 
 
 async def _sleep(seconds: float) -> None:

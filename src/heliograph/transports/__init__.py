@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from heliograph.errors import ConfigError
 from heliograph.transports.contract import TIMEOUT, AsyncTransport, BlockingTransport
+from heliograph.transports.failures import out_of_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +35,24 @@ __all__ = [
     "httpx",
     "send",
     "send_async",
+    "send_function",
     "standard_library",
 ]
 
 
+def _default(request: Request) -> Any:
+    """Import the module of the default transport, for the request to be sent."""
+    try:
+        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
+    except OSError as error:  # no file can be opened
+        raise out_of_resources(request, error, sent=False) from None
+    return pyreqwest_pool
+
+
 def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
     """Send a request over the default transport of the process, as described at `BlockingTransport.send`."""
-    from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
-
-    return pyreqwest_pool.send(request, timeout, clock)
+    response: Response = _default(request).send(request, timeout, clock)
+    return response
 
 
 async def send_async(
@@ -51,9 +61,23 @@ async def send_async(
     clock: Callable[[], float] = time,
 ) -> Response:
     """Send a request over the default transport of the event loop, as described at `BlockingTransport.send`."""
-    from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
+    response: Response = await _default(request).send_async(request, timeout, clock)
+    return response
 
-    return await pyreqwest_pool.send_async(request, timeout, clock)
+
+def send_function(transport: BlockingTransport | AsyncTransport | None, *, asynchronous: bool) -> Callable[..., Any]:
+    """Return the function that sends requests over a transport, or over the default one; checks its kind."""
+    if transport is None:
+        return send_async if asynchronous else send
+    from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed
+
+    if iscoroutinefunction(transport.send) != asynchronous:
+        kinds = ("a blocking", "an async")
+        raise ConfigError(
+            f"{type(transport).__name__} is {kinds[not asynchronous]} transport, and this is {kinds[asynchronous]} "
+            "client; the names of async clients begin with Async"
+        )
+    return transport.send
 
 
 def aiohttp(session: aiohttp_library.ClientSession) -> AiohttpTransport:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from heliograph.errors import Unreachable
 
 # The HTTP library raises ValueError for headers that it cannot send, and RuntimeError if the operating system refuses
-# sockets, threads or memory.
-_FAILURES = (PyreqwestError, ValueError, RuntimeError, MemoryError)
+# sockets, threads or memory; importing its client is an OSError if no file can be opened.
+_FAILURES = (PyreqwestError, ValueError, RuntimeError, MemoryError, OSError)
 
 _blocking_pool: SyncClient | None = None
 _pool_lock = threading.Lock()
@@ -144,7 +144,7 @@ def _failure(request: Request, error: Exception, *, sent: bool) -> Unreachable:
         return timed_out(request)
     if isinstance(error, ValueError):
         return invalid_header(request)
-    if not isinstance(error, PyreqwestError):
+    if not (sent and isinstance(error, PyreqwestError)):
         return out_of_resources(request, error, sent=sent)
     # ConnectError is also raised if the connection is reset after the request was sent.
     if isinstance(error, ConnectError | ConnectTimeoutError) and "client error (Connect)" in causes:

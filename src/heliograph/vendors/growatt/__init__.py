@@ -6,6 +6,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
+from heliograph.core.effects import run_steps_on_threads
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import Limits
@@ -250,16 +251,5 @@ class AsyncGrowatt(
         return AsyncGrowattToken
 
     async def run_route(self, steps: Steps[T]) -> T:
-        """Run a route to its result."""
-        try:
-            call = next(steps)
-            while True:
-                try:
-                    outcome = await call()
-                except HeliographError as error:  # the route decides
-                    call = steps.throw(error)
-                else:
-                    call = steps.send(outcome)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        """Run a route to its result; its steps read the sessions of both APIs, which are files."""
+        return await run_steps_on_threads(steps, lambda call: call())
