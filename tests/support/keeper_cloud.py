@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from heliograph.keeper import Keeper, Limits
 from heliograph.vendors.growatt import Growatt, hash_password
 from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.growatt_script import SERVER, USER, arguments, paths, plant_info
+from support.keeper_state import stored_members
 from support.protocol_script import NOON, next_request, reply
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def stored_cookie(path: Path) -> str | None:
     try:
         if path.is_symlink():
             return None
-        session = json.loads(path.read_bytes())["book"]["session"]
+        session = stored_members(path)["session"]
         return next(iter(session["cookies"].values()))["JSESSIONID"] if session["alive"] else None
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from errno import ELOOP
+from errno import EACCES, EAGAIN, ELOOP, EWOULDBLOCK
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if os.name == "posix":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,11 +25,74 @@ def file_lock(path: Path) -> BaseFileLock:
     """
     from filelock import FileLock  # noqa: PLC0415 - not needed by readers
 
-    if path.parent.is_symlink() and _is_linked_by_others(path.parent):
-        raise OSError(ELOOP, "its folder is a symbolic link in a place where other users can write")
+    _check_folder(path.parent)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A soft lock, for file systems without locks, would outlive a killed process.
     return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+
+
+def _check_folder(folder: Path) -> None:
+    if os.path.islink(folder) and _is_linked_by_others(folder):  # noqa: PTH114 - each call of a protected client runs it
+        raise OSError(ELOOP, "its folder is a symbolic link in a place where other users can write")
+
+
+class HeldFileLock:
+    """A lock on a file that this process holds until `release`, until the object is deleted, or until it ends."""
+
+    __slots__ = ("_descriptor", "_process")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._process = os.getpid()
+
+    @classmethod
+    def acquire(cls, path: Path) -> HeldFileLock | None:
+        """Lock a file, creating it and its folder; None at once if another holder has it.
+
+        The lock is that of `file_lock`, without its cost: this one is acquired before each call of a protected client.
+        Raises OSError as `file_lock` does.
+        """
+        _check_folder(path.parent)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, flags, 0o600)
+        try:
+            locked = _lock_descriptor(descriptor) and os.fstat(descriptor).st_nlink > 0  # 0: it was deleted meanwhile
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if locked:
+            return cls(descriptor)
+        os.close(descriptor)
+        return None
+
+    def release(self) -> None:
+        """Release the lock; does nothing if it is released already."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            # Closing alone leaves the lock to a process forked meanwhile, whose copy of this object must not unlock it.
+            if os.name == "posix" and self._process == os.getpid():
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    __del__ = release
+
+
+def _lock_descriptor(descriptor: int) -> bool:
+    if os.name != "posix":
+        from filelock import lock_descriptor  # noqa: PLC0415 - slow to import
+
+        return lock_descriptor(descriptor, blocking=False)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (EACCES, EAGAIN, EWOULDBLOCK):
+            return False
+        raise
+    return True
 
 
 def _is_linked_by_others(link: Path) -> bool:
@@ -65,6 +131,12 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
             file.flush()
             os.fsync(file.fileno())
     new.replace(path)
+    if durable and os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
