@@ -9,6 +9,7 @@ The default HTTP library is imported in `pyreqwest_pool.py` only, and chosen in 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING, Any, overload
 
@@ -68,6 +69,10 @@ async def send_async(
 def send_function(transport: BlockingTransport | AsyncTransport | None, *, asynchronous: bool) -> Callable[..., Any]:
     """Return the function that sends requests over a transport, or over the default one; checks its kind."""
     if transport is None:
+        if asynchronous:
+            with suppress(OSError):  # reported with the first request
+                # Not on the event loop, where the first request is sent.
+                from heliograph.transports import pyreqwest_pool  # noqa: F401, PLC0415
         return send_async if asynchronous else send
     from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed
 

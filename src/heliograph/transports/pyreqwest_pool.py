@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from pyreqwest.client import ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
 
 from heliograph.core.redact import redact_url
@@ -55,8 +56,6 @@ def blocking_pool() -> SyncClient:
     """Return the connection pool of the process."""
     global _blocking_pool  # noqa: PLW0603 - one pool for all accounts is the point
     if _blocking_pool is None:
-        from pyreqwest.client import SyncClientBuilder  # noqa: PLC0415
-
         with _pool_lock:
             if _blocking_pool is None:
                 _blocking_pool = _configured(SyncClientBuilder()).build()
@@ -66,8 +65,6 @@ def blocking_pool() -> SyncClient:
 def async_pool() -> Client:
     """Return the connection pool of the running event loop."""
     from asyncio import get_running_loop  # noqa: PLC0415 - the blocking client never needs it
-
-    from pyreqwest.client import ClientBuilder  # noqa: PLC0415
 
     loop = get_running_loop()
     if loop not in _async_pools:
