@@ -13,7 +13,7 @@ import pytest
 
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
-from heliograph.keeper.state_file import StateFile
+from heliograph.keeper.state_file import StateFile, account_name
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from support.keeper_cloud import stored_cookie
 from support.keeper_processes import MANY, Server, client, crowd, processes, read_for_ever, read_once
@@ -35,7 +35,7 @@ def server():
 
 
 def shelf(folder, server):
-    return StateFile.for_account(folder, "growatt", server.url, "ada")
+    return StateFile(folder, account_name("growatt", server.url, "ada"))
 
 
 def test_keeper_logs_in_once_for_many_processes_threads_and_tasks(tmp_path, server):

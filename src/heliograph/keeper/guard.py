@@ -8,8 +8,8 @@ program loses none of it.
 from __future__ import annotations
 
 import hashlib
-import json
 from contextlib import closing
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core.effects import Effect, run_effects
@@ -179,7 +179,6 @@ class _GuardedRun:
         self.now = now
         self.state = stored
         self._saved = stored.copy()
-        self._session_text = ""
         self._seen_error: CloudError | None = None
         self._refusal: CloudError | None = None
         self._begun = False
@@ -229,8 +228,9 @@ class _GuardedRun:
         current, stored = self.protocol.session, self.state.session
         if stored is None:
             return
-        self._session_text = json.dumps(stored)
-        session = Session.from_dict(json.loads(self._session_text))  # a copy: the session in use changes in place
+        if stored == current.to_dict():
+            return
+        session = Session.from_dict(deepcopy(stored))  # the session in use changes in place
         if session.server == current.server and self.protocol.cloud.is_trusted_url(session, session.base):
             session.zone = current.zone
             self.protocol.session = session
@@ -329,9 +329,8 @@ class _GuardedRun:
         The state is taken as saved from then on: one that could not be saved is noted by the guard.
         """
         state, saved = self.state, self._saved
-        text = json.dumps(self.protocol.session.to_dict())
-        if text != self._session_text:
-            self._session_text, state.session = text, json.loads(text)
+        if state.session != (session := self.protocol.session.to_dict()):
+            state.session = deepcopy(session)
         if not self.protocol.session.alive:
             state.opened_at = None
         if not state.differs_from(saved):

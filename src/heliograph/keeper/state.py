@@ -62,7 +62,10 @@ class AccountState:
     def copy(self) -> AccountState:
         """Return a copy; entries of lists and the session are only ever replaced, so both states share them."""
         state = AccountState.__new__(AccountState)
-        vars(state).update((name, value[:] if type(value) is list else value) for name, value in vars(self).items())
+        members = vars(state)
+        members.update(vars(self))
+        for name in ("spent", "logins", "refused_passwords", "deaths", "notes"):
+            members[name] = members[name][:]
         return state
 
     def differs_from(self, other: AccountState, names: Collection[str] | None = None) -> bool:
@@ -125,9 +128,11 @@ class AccountState:
             self._shift(self.behind)
             self.behind = 0.0
         self.at = now
-        # A bucket counts until the last of its requests is a day old.
-        self.spent = [bucket for bucket in self.spent if now < bucket[0] + BUCKET_SECONDS + DAY]
-        self.logins = [login for login in self.logins if now < login + DAY]
+        # A bucket counts until the last of its requests is a day old; the oldest one is the first.
+        if self.spent and now >= self.spent[0][0] + BUCKET_SECONDS + DAY:
+            self.spent = [bucket for bucket in self.spent if now < bucket[0] + BUCKET_SECONDS + DAY]
+        if self.logins and now >= self.logins[0] + DAY:
+            self.logins = [login for login in self.logins if now < login + DAY]
 
     def merge(self, other: AccountState) -> None:
         """Add what another state of the same account contains that could not be written."""
@@ -156,16 +161,18 @@ class AccountState:
     @property
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
-        return int(sum(count for _, count in self.spent))
+        return int(sum([count for _, count in self.spent]))
 
     def pacing_delay(self, burst: float, rate: float) -> float:
         """Return the seconds until a token bucket of size `burst`, refilled by `rate` per second, has a token."""
-        tokens, before = burst, self.at
-        for start, count in self.spent:
-            tokens = min(burst, tokens + max(start - before, 0.0) * rate) - count
-            tokens = max(tokens, -MAX_DEBT_SECONDS * rate)
+        if self.requests_used <= burst - 1:
+            return 0.0
+        tokens, before, lowest = burst, self.at, -MAX_DEBT_SECONDS * rate
+        for start, count in [*self.spent, [self.at, 0]]:
+            if start > before:
+                tokens = min(burst, tokens + (start - before) * rate)
+            tokens = max(tokens - count, lowest)
             before = start
-        tokens = min(burst, tokens + max(self.at - before, 0.0) * rate)
         return 0.0 if tokens >= 1 else ceil((1 - tokens) / rate)
 
     def available_at(self, limit: int) -> float:

@@ -35,6 +35,11 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _encode = json.JSONEncoder(separators=COMPACT).encode
 
 
+def account_name(vendor: str, server: str, username: str) -> str:
+    """Return the name of an account, which contains no personal data."""
+    return f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}"
+
+
 class _Content(NamedTuple):
     """What was read from a state file."""
 
@@ -54,15 +59,11 @@ class StateFile:
         self.folder = folder
         self.name = name
         self.path = folder / f"{name}.json"
+        self._lock_path = str(folder / f"{name}.lock")
         self.known: tuple[bytes, AccountState] | None = None
         """Head and state of the copy last read or written; an unchanged file is not parsed again."""
         self._counts: tuple[list[list[float]], str] = [], ""
         """The finished buckets of the request count, most of the state, and their JSON text."""
-
-    @classmethod
-    def for_account(cls, folder: Path, vendor: str, server: str, username: str) -> StateFile:
-        """Return the state file of an account."""
-        return cls(folder, f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}")
 
     def load(self, now: float) -> AccountState:
         """Return the state without a lock; modifies nothing."""
@@ -79,7 +80,7 @@ class StateFile:
     def hold(self) -> HeldStateFile | None:
         """Acquire the account's lock; None if another flow or program holds it."""
         try:
-            lock = HeldFileLock.acquire(self.path.with_suffix(".lock"))
+            lock = HeldFileLock.acquire(self._lock_path)
         except OSError as error:
             raise self.access_error(error) from None
         return None if lock is None else HeldStateFile(self, lock)
