@@ -9,8 +9,9 @@ from time import time
 import pytest
 
 from heliograph import transports
+from heliograph.transports import pyreqwest_pool
 
-NAMES = ("default", "default, async", "aiohttp", "httpx", "httpx, blocking", "standard library")
+NAMES = ("default", "pyreqwest", "default, async", "aiohttp", "httpx", "httpx, blocking", "standard library")
 
 
 @contextmanager
@@ -18,6 +19,8 @@ def sender(name):
     """Yield the function that sends over the transport with this name, on one event loop if it is async."""
     if name == "default":
         yield lambda request, timeout=transports.TIMEOUT: transports.send(request, timeout)
+    elif name == "pyreqwest":
+        yield lambda request, timeout=transports.TIMEOUT: pyreqwest_pool.send(request, timeout, time)
     elif name == "standard library":
         with closing(transports.standard_library()) as transport:
             yield lambda request, timeout=transports.TIMEOUT: transport.send(request, timeout, time)

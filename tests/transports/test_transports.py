@@ -352,7 +352,7 @@ def test_connection_that_the_server_closed_between_requests_is_replaced(send, se
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Too many open files"), MemoryError()])
-@pytest.mark.parametrize("name", ["default", "default, async"])
+@pytest.mark.parametrize("name", ["pyreqwest", "default, async"])
 def test_pool_that_cannot_be_created_raises_unreachable_and_nothing_is_sent(name, server, monkeypatch, error):
     def fail():
         raise error

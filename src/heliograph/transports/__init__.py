@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from heliograph.core.session import Request, Response
     from heliograph.transports.aiohttp_session import AiohttpTransport
-    from heliograph.transports.http_client import StandardLibraryTransport
     from heliograph.transports.httpx_client import AsyncHttpxTransport, BlockingHttpxTransport
+    from heliograph.transports.sockets import SocketTransport
 
 __all__ = [
     "TIMEOUT",
@@ -41,19 +41,13 @@ __all__ = [
 ]
 
 
-def _default(request: Request) -> Any:
-    """Import the module of the default transport, for the request to be sent."""
-    try:
-        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
-    except OSError as error:  # no file can be opened
-        raise out_of_resources(request, error, sent=False) from None
-    return pyreqwest_pool
-
-
 def send(request: Request, timeout: float = TIMEOUT, clock: Callable[[], float] = time) -> Response:
     """Send a request over the default transport of the process, as described at `BlockingTransport.send`."""
-    response: Response = _default(request).send(request, timeout, clock)
-    return response
+    try:
+        from heliograph.transports import default  # noqa: PLC0415 - only if a request is sent
+    except OSError as error:  # no file can be opened
+        raise out_of_resources(request, error, sent=False) from None
+    return default.send(request, timeout, clock)
 
 
 async def send_async(
@@ -62,8 +56,11 @@ async def send_async(
     clock: Callable[[], float] = time,
 ) -> Response:
     """Send a request over the default transport of the event loop, as described at `BlockingTransport.send`."""
-    response: Response = await _default(request).send_async(request, timeout, clock)
-    return response
+    try:
+        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
+    except OSError as error:  # no file can be opened
+        raise out_of_resources(request, error, sent=False) from None
+    return await pyreqwest_pool.send_async(request, timeout, clock)
 
 
 def send_function(transport: BlockingTransport | AsyncTransport | None, *, asynchronous: bool) -> Callable[..., Any]:
@@ -117,11 +114,11 @@ def httpx(client: Any) -> AsyncHttpxTransport | BlockingHttpxTransport:
     raise ConfigError(f"transports.httpx needs an httpx.AsyncClient or httpx.Client, not a {type(client).__name__}")
 
 
-def standard_library() -> StandardLibraryTransport:
-    """Return a blocking transport over `http.client` and `ssl`, which needs no compiled package.
+def standard_library() -> SocketTransport:
+    """Return a blocking transport over `socket` and `ssl`, which needs no compiled package.
 
-    It uses `SSL_CERT_FILE` or the system's root certificates, and no proxy.
+    It uses `SSL_CERT_FILE` or the root certificates of OpenSSL, and no proxy. Its `close` closes idle connections.
     """
-    from heliograph.transports.http_client import StandardLibraryTransport  # noqa: PLC0415 - only if it is used
+    from heliograph.transports.sockets import SocketTransport  # noqa: PLC0415 - only if it is used
 
-    return StandardLibraryTransport()
+    return SocketTransport()
