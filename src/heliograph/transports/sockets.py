@@ -113,7 +113,8 @@ class SocketTransport:
 
     def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _Connection:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
+        host = (parts.hostname or "").encode("ascii")
         deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
         try:
             opened = _open_socket(host, parts.port or (443 if scheme == "https" else 80), deadline)
@@ -123,13 +124,12 @@ class SocketTransport:
             untrusted = UntrustedCertificate(failure.message, advice=failure.advice)
             untrusted.sent = False
             raise untrusted from None
-        except (OSError, UnicodeError, MemoryError) as error:
+        except (OSError, MemoryError) as error:
             if isinstance(error, MemoryError) or getattr(error, "errno", None) in _RESOURCES:
                 raise out_of_resources(request, error, sent=False) from None
-            reason = getattr(error, "strerror", None) or "it timed out"
-            raise not_connected(request, "the name is invalid" if isinstance(error, UnicodeError) else reason) from None
+            raise not_connected(request, getattr(error, "strerror", None) or "it timed out") from None
 
-    def _encrypted(self, opened: socket.socket, host: str) -> ssl.SSLSocket:
+    def _encrypted(self, opened: socket.socket, host: bytes) -> ssl.SSLSocket:
         with self._lock:
             if self._tls is None:
                 self._tls = ssl.create_default_context()
@@ -141,7 +141,7 @@ class SocketTransport:
             raise
 
 
-def _open_socket(host: str, port: int, deadline: float) -> socket.socket:
+def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
     """Return a socket that is connected to one of the addresses of a host."""
     failure: OSError = OSError("it has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
