@@ -102,6 +102,22 @@ def test_state_file_grows_with_its_state(store):
     assert list(store.folder.glob("*.new")) == []
 
 
+def test_state_that_has_no_room_to_grow_leaves_the_state_before(store):
+    fill(store, True)
+    held, larger = store.hold(), numbered(2)
+    larger.pause_why = "x" * 20_000
+    held.load(0)
+    blocker = store.path.with_suffix(".new")
+    blocker.mkdir()
+    with pytest.raises(StoreError, match="free disk space"):
+        held.save(larger, durable=True)
+    assert StateFile(store.folder, store.name).load(0).misses == 1
+    blocker.rmdir()
+    held.save(larger, durable=False)
+    held.release()
+    assert StateFile(store.folder, store.name).load(0).misses == 2
+
+
 def test_several_saves_of_one_call_use_all_copies(store):
     held = store.hold()
     held.load(0)

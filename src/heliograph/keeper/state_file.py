@@ -40,7 +40,7 @@ def account_name(vendor: str, server: str, username: str) -> str:
     return f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}"
 
 
-class _Content(NamedTuple):
+class _ParsedFile(NamedTuple):
     """What was read from a state file."""
 
     state: AccountState | None
@@ -85,22 +85,22 @@ class StateFile:
             raise self.access_error(error) from None
         return None if lock is None else HeldStateFile(self, lock)
 
-    def parse(self, data: bytes) -> _Content:
+    def parse(self, data: bytes) -> _ParsedFile:
         """Return the state in a file; raises `StoreError` if another version wrote it."""
         if (layout := read_layout(data)) is None:
             try:
-                return _Content(read_older(data))
+                return _ParsedFile(read_older(data))
             except NewerFormatError:
                 advice = "use that one, or remove the file"
                 raise StoreError(f"{self.path} was written by another version of heliograph; {advice}") from None
         for place, copy in enumerate(layout.copies):
             if self.known is not None and copy.head == self.known[0]:
-                return _Content(self.known[1].copy(), layout, copy)
+                return _ParsedFile(self.known[1].copy(), layout, copy)
             if (state := read_copy(data, copy, layout.length)) is not None:
                 self.known = copy.head, state.copy()
-                return _Content(state, layout, copy)
+                return _ParsedFile(state, layout, copy)
             layout.copies[place] = copy._replace(number=0, durable=False)
-        return _Content(None)
+        return _ParsedFile(None)
 
     def damaged_state(self, now: float, what: str) -> AccountState:
         """Return the state of an account whose file is damaged."""
@@ -135,7 +135,7 @@ class HeldStateFile:
         self._file = file
         self._lock = lock
         self._descriptor = -1
-        self._content = _Content(None)
+        self._parsed = _ParsedFile(None)
         self._is_synced = True
         """False if the newest copy is durable and of another program, which may have been killed before the flush."""
 
@@ -148,15 +148,15 @@ class HeldStateFile:
             return AccountState()
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._content = content = self._file.parse(data)
-        if content.state is None:
+        self._parsed = parsed = self._file.parse(data)
+        if parsed.state is None:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
-        if content.layout is not None and any(copy.is_damaged for copy in content.layout.copies):
-            content.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
-        if content.newest is not None and content.newest.durable:
-            self._is_synced = known is not None and known[0] == content.newest.head
-        return content.state
+        if parsed.layout is not None and any(copy.is_damaged for copy in parsed.layout.copies):
+            parsed.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
+        if parsed.newest is not None and parsed.newest.durable:
+            self._is_synced = known is not None and known[0] == parsed.newest.head
+        return parsed.state
 
     def _set_aside(self) -> str:
         path = self._file.path
@@ -178,10 +178,10 @@ class HeldStateFile:
         self._file.known = copy.head, state.copy()
 
     def _write(self, book: str, durable: bool) -> StoredCopy:
-        _, layout, newest = self._content
+        _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
         copy, head = write_copy(number, durable, book)
-        if layout is None or newest is None or len(copy) >= layout.length:
+        if layout is None or newest is None or self._descriptor < 0 or len(copy) >= layout.length:
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
         target = min(one for one in layout.copies if one not in (newest, last_durable))
@@ -194,7 +194,7 @@ class HeldStateFile:
             self._is_synced = True
         written = StoredCopy(number, durable, target.start, head)
         others = [one for one in layout.copies if one is not target]
-        self._content = _Content(None, Layout([written, *others], layout.length), written)
+        self._parsed = _ParsedFile(None, Layout([written, *others], layout.length), written)
         return written
 
     def _write_new_file(self, copy: bytes) -> StoredCopy:
@@ -203,7 +203,7 @@ class HeldStateFile:
         self._descriptor, data = _open(self._file.path, os.O_RDWR)
         layout = read_layout(data)
         assert layout is not None
-        self._content = _Content(None, layout, layout.copies[0])
+        self._parsed = _ParsedFile(None, layout, layout.copies[0])
         self._is_synced = True
         return layout.copies[0]
 
