@@ -30,6 +30,7 @@ SLOW = {
     "collect/test_collect_process.py",
     "collect/test_counters.py",
     "collect/test_live_before_history.py",
+    "core/test_blocking_calls.py",
     "core/test_hostile_values.py",
     "core/test_typing.py",
     "fuzz/test_mutated_responses.py",

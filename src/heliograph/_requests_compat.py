@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from heliograph import transport
+from heliograph import transports
 from heliograph.core.session import REDIRECT_STATUSES, Request
 from heliograph.errors import CloudError, SessionExpired, Unreachable, Unreadable
 
@@ -197,7 +197,7 @@ class CompatSession:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         allow_redirects: bool = True,
-        timeout: float = transport.TIMEOUT,
+        timeout: float = transports.TIMEOUT,
     ) -> CompatResponse:
         """Send any request; a status of 400 or more raises, as growattServer configures it."""
         request = self._build_request(method, url, params, data, json, headers)

@@ -1,4 +1,4 @@
-"""Blocking and async clients: they send the requests of the account protocol through `transport`."""
+"""Blocking and async clients: they send the requests of the account protocol over a transport."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line
+from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line, run_on_thread
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -18,7 +18,7 @@ from heliograph.errors import ConfigError, StoreError, Throttled
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import UPLOAD_INTERVAL
 from heliograph.local_time import parse_zone
-from heliograph.transport import TIMEOUT, send, send_async
+from heliograph.transports import TIMEOUT, send_function
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from heliograph.core.session import HttpFlow
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
+    from heliograph.model import Device
+    from heliograph.settings.definition import Setting
+    from heliograph.transports import AsyncTransport, BlockingTransport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,11 +73,13 @@ class BaseClient:
         allow_commands: bool,
         clock: Callable[[], float] = time,
         guard: AccountGuard | None = None,
+        transport: BlockingTransport | AsyncTransport | None = None,
     ) -> None:
         self._protocol = self.protocol_class(cloud, session, credentials, allow_commands=allow_commands)
         self._timeout = timeout
         self._clock = clock
         self._guard = guard
+        self._send_request: Any = send_function(transport, asynchronous=isinstance(self, AsyncClientBase))
         self._lock = self._new_lock()
 
     def _new_lock(self) -> Any:
@@ -130,6 +135,7 @@ class AccountClient(BaseClient):
         interactive: bool | None = None,
         self_throttled: bool = False,
         clock: Callable[[], float] = time,
+        transport: BlockingTransport | AsyncTransport | None = None,
     ) -> None:
         """Create a client of one account; nothing is sent before the first call.
 
@@ -141,7 +147,8 @@ class AccountClient(BaseClient):
         With `keeper=None`, or with a `session` that the caller stored, nothing is written and every client logs in by
         itself. `limits` replace the vendor's default limits. `interactive` clients may use the reserve and are not
         spread over the day; default: True at a Python prompt and in a notebook. `self_throttled` callers spread their
-        requests over the day themselves.
+        requests over the day themselves. `transport` sends the requests (docs/transports.md); an async client takes an
+        async one.
         """
         kind = type(self)
         if cast("object", keeper) == "usual":
@@ -156,7 +163,15 @@ class AccountClient(BaseClient):
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
         credentials = Credentials(username, password if isinstance(password, Secret) else Secret(password))
-        super().__init__(cloud, session, credentials, timeout=timeout, allow_commands=allow_commands, clock=clock)
+        super().__init__(
+            cloud,
+            session,
+            credentials,
+            timeout=timeout,
+            allow_commands=allow_commands,
+            clock=clock,
+            transport=transport,
+        )
         if keeper is not None:
             self._guard = keeper.guard(
                 cloud.vendor,
@@ -283,7 +298,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                     step = resume(steps, outcome)
                     try:
                         if isinstance(step, Request):
-                            outcome = send(step, timeout or self._timeout, self._clock)
+                            outcome = self._send_request(step, timeout or self._timeout, self._clock)
                         elif isinstance(step, Sleep):
                             sleep(step.seconds)
                             outcome = None
@@ -307,6 +322,28 @@ class AsyncClient(BaseClient, AsyncClientBase):
 
     async def close(self) -> None:
         """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
+
+    # Awaited forms of what reads the state file, for use on an event loop: each runs the blocking one on a thread.
+
+    async def budget_async(self) -> Budget:
+        """Used requests and logins, and active pauses, from the state file; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).budget)
+
+    async def free_at_async(self, requests: int) -> float:
+        """Return when a program may send this many requests, in epoch seconds, if none is sent until then."""
+        return await run_on_thread(lambda: cast("Any", self).free_at(requests))
+
+    async def stored_session_async(self) -> Session:
+        """Return the newest stored session of the account, of this or another process; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).stored_session())
+
+    async def known_plants_async(self) -> tuple[str, ...]:
+        """Return the ids of the account's plants as stored with its session; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).known_plants())
+
+    async def settings_of_async(self, device: Device) -> tuple[Setting, ...]:
+        """Return the settings of a device of this family; nothing is sent."""
+        return await run_on_thread(lambda: cast("Any", self).settings_of(device))
 
     def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()
@@ -344,7 +381,7 @@ class AsyncClient(BaseClient, AsyncClientBase):
         """Return the response, None after a sleep, or the error."""
         try:
             if isinstance(step, Request):
-                return await send_async(step, self._timeout, self._clock)
+                return await self._send_request(step, self._timeout, self._clock)
             await _sleep(step.seconds)
         except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
             return error

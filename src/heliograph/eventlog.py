@@ -26,6 +26,26 @@ class LogEvent:
         return " ".join(f"{name}={_format(value)}" for name, value in self.facts.items())
 
 
+class EventLogger:
+    """The logger of a module that most programs import and few log from: `logging` is imported with the first event."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def info(self, event: LogEvent) -> None:
+        """Log an event at level INFO."""
+        self._log("INFO", event)
+
+    def warning(self, event: LogEvent) -> None:
+        """Log an event at level WARNING."""
+        self._log("WARNING", event)
+
+    def _log(self, level: str, event: LogEvent) -> None:
+        import logging  # noqa: PLC0415 - takes as long as the rest of a client's import
+
+        logging.getLogger(self._name).log(getattr(logging, level), event, stacklevel=3)
+
+
 def _format(value: Any) -> str:
     """Return a value as one token; control characters of server texts are escaped."""
     if value is None or isinstance(value, bool):

@@ -7,16 +7,17 @@ import gzip
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from errno import EMFILE
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from heliograph import AsyncGrowatt, Growatt, transport
+from heliograph import AsyncGrowatt, Growatt
 from heliograph import errors as e
 from heliograph.core.session import Request
 from heliograph.keeper import Keeper
-from heliograph.transport import send
+from heliograph.transports import send, sockets
 from support.raw_server import Listener
 from support.subprocesses import python
 
@@ -240,12 +241,12 @@ def test_header_with_an_odd_byte_is_ignored(account, server, header):
 
 
 def test_login_that_could_not_be_sent_delays_no_other(server, tmp_path, monkeypatch):
-    def fail():
-        raise RuntimeError("Too many open files")
+    def fail(*_):
+        raise OSError(EMFILE, "Too many open files")
 
     client = Growatt(USER, PASSWORD, server=server.url, keeper=Keeper(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(transport, "blocking_pool", fail)
+        patch.setattr(sockets, "_open_socket", fail)
         with pytest.raises(e.Unreachable, match="Too many open files"):
             client.log_in()
     assert (client.budget.requests_used, client.budget.logins_used) == (0, 0)

@@ -56,7 +56,7 @@ def create_client(
 
     `interactive` clients may use the reserve of the budget; by default those of a blocking client at a terminal.
     """
-    from heliograph.transport import TIMEOUT  # noqa: PLC0415 - saves its import for --help
+    from heliograph.transports import TIMEOUT  # noqa: PLC0415 - saves its import for --help
 
     info = VENDORS[account.vendor]
     client_type: Any = info.async_client_class() if asynchronous else info.client_class()

@@ -14,6 +14,7 @@ from heliograph.collect.budget import MARGIN, backfill_requests
 from heliograph.collect.gapfill import BackfillContext, run_query
 from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
 from heliograph.collect.schedule import DAY, LIVE_INTERVAL, Daylight
+from heliograph.core.effects import run_on_thread
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.state import BUCKET_SECONDS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from heliograph.collect.gaps import HistoryQuery
     from heliograph.errors import CloudError
+    from heliograph.keeper import Budget
     from heliograph.local_time import Clock
     from heliograph.model import HistoryCost, Plant
     from heliograph.store.base import Series
@@ -146,19 +148,19 @@ class Backfill:
         prepared = False
         while not stop.is_set():
             try:
-                if (until := self._free_at(prepared=prepared)) <= (now := self._clock.now()):
+                if (until := await self._free_at(prepared=prepared)) <= (now := self._clock.now()):
                     if not prepared:
                         await self._prepare()
                         prepared = True
                     elif not await self._run_newest():
-                        self._report(done=True)
+                        await self._report(done=True)
                         return
                     continue
                 reason = "today's requests for history are used"
             except (Throttled, Unreachable, SessionExpired) as error:
                 until, reason = self._retry_at(error), error.message
                 now = self._clock.now()
-            self._report(until=until, reason=reason)
+            await self._report(until=until, reason=reason)
             if not self._options.wait:
                 return
             seconds = float(round(until - now))
@@ -171,7 +173,7 @@ class Backfill:
         delay = max(error.retry_after, 1.0) if isinstance(error, Throttled) else RETRY_SECONDS
         return self._clock.now() + delay
 
-    def _free_at(self, *, prepared: bool) -> float:
+    async def _free_at(self, *, prepared: bool) -> float:
         """Return the time at which the budget allows the next query."""
         if not prepared:
             cost = _PREPARE_REQUESTS
@@ -180,19 +182,22 @@ class Backfill:
         else:
             plant, query = newest
             cost = plant.cost.requests_for(query.span)
-        budget_at = float(self._client.free_at(cost + MARGIN))
-        return max(budget_at, self._share_free_at(cost))
+        budget_at = float(await run_on_thread(lambda: self._client.free_at(cost + MARGIN)))
+        return max(budget_at, self._share_free_at(cost, self._share_of(await self._budget())))
 
-    @property
-    def _share(self) -> int:
+    async def _budget(self) -> Budget:
+        budget: Budget = await run_on_thread(lambda: self._client.budget)
+        return budget
+
+    def _share_of(self, budget: Budget) -> int:
         """The requests per day that this backfill may send; the others are left for live values."""
         stored = self._client.session.facts.get("load")
         load = PollLoad(*stored) if stored else PollLoad()
-        return backfill_requests(self._client.budget.daily, load, Daylight().length, LIVE_INTERVAL)
+        return backfill_requests(budget.daily, load, Daylight().length, LIVE_INTERVAL)
 
-    def _share_free_at(self, cost: int) -> float:
+    def _share_free_at(self, cost: int, share: int) -> float:
         """Return when this backfill's share of 24 hours allows so many requests; earlier runs count too."""
-        now, share = self._clock.now(), self._share
+        now = self._clock.now()
         sent = self._sent_since(now - _COUNTED_SECONDS)
         surplus = len(sent) + cost - max(share, cost)
         return sent[surplus - 1] + _COUNTED_SECONDS if surplus > 0 else now
@@ -216,7 +221,7 @@ class Backfill:
             for plant in self.found
             if self._options.selects(plant)
         ]
-        self._report()
+        await self._report()
 
     async def _prepare_plant(self, plant: Plant, stored: SeriesInfo | None) -> PlantBackfill:
         series = series_of(plant)
@@ -267,17 +272,17 @@ class Backfill:
             plant.remaining.pop(0)
         else:
             plant.refresh(now)
-        self._report(period=query.period)
+        await self._report(period=query.period)
         return True
 
     async def _save(self, batch: Batch) -> None:
         if not await self._writer.write(batch):
             raise self._writer.store_error or StoreError("the store cannot be written")
 
-    def _report(self, **changes: Any) -> None:
-        budget = self._client.budget
+    async def _report(self, **changes: Any) -> None:
+        budget = await self._budget()
         requests_left = sum(request_count(plant.remaining, plant.cost) for plant in self.plants)
-        daily_share = self._share
+        daily_share = self._share_of(budget)
         left_today = min(
             daily_share - len(self._sent_since(self._clock.now() - _COUNTED_SECONDS)), budget.free - MARGIN
         )

@@ -26,6 +26,7 @@ from heliograph.collect.schedule import (
     poll_rhythm,
 )
 from heliograph.collect.snapshot_queue import drain_queue
+from heliograph.core.effects import run_on_thread
 from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
 from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_of
@@ -104,6 +105,7 @@ class AccountPoller:
         self._statuses: dict[Series, PollStatus] = {}
         self._logged_reason = ""
         self._boost_until = 0.0
+        self._reserve = 0
         self._boosted: deque[tuple[float, float]] = deque()
         """Time and requests of the polls of the last 24 hours that a person's action caused."""
         self._wake = asyncio.Event()
@@ -169,20 +171,22 @@ class AccountPoller:
     def _may_boost(self, now: float) -> bool:
         while self._boosted and self._boosted[0][0] <= now - DAY:
             self._boosted.popleft()
-        reserve = self.client.budget.reserve if self.client is not None else 0
-        return now < self._boost_until and sum(count for _, count in self._boosted) < reserve / 2
+        return now < self._boost_until and sum(count for _, count in self._boosted) < self._reserve / 2
 
     async def poll_once(self) -> float:
         """Poll and fill gaps, and return the time of the next poll."""
         now = self.clock.now()
         try:
-            client = self.client = self.client or self._connect()
+            if self.client is None:
+                self.client = await run_on_thread(self._connect)
+            client = self.client
             await self._refresh(now)
-            budget = client.budget
+            budget = await run_on_thread(lambda: client.budget)
+            self._reserve = budget.reserve
             if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                free_at = max(client.free_at(self._expected), now + RETRY_SECONDS)
-                return await self._wait_until(free_at, "the daily request quota is used")
+                free_at = await run_on_thread(lambda: client.free_at(self._expected))
+                return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
             budget = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
@@ -199,7 +203,7 @@ class AccountPoller:
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
-        next_at, reason = self._next(now, budget)
+        next_at, reason = await self._next(client, now, budget)
         await self._save_statuses(next_at, reason)
         return next_at
 
@@ -217,7 +221,7 @@ class AccountPoller:
         # A poll that could not be processed because the store failed is not fetched again: it is no longer due.
         poll = self._fetched = self._fetched or await client.live(rhythm, self._plants)
         self._load = poll.load
-        budget = client.budget
+        budget = await run_on_thread(lambda: client.budget)
         self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
         if self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS:
             self._boosted.append((now, cost))
@@ -254,7 +258,7 @@ class AccountPoller:
     def _zone(self) -> tzinfo | None:
         return next((plant.zone for plant in self.progress.plants if plant.zone is not None), None)
 
-    def _next(self, now: float, budget: Budget) -> tuple[float, str]:
+    async def _next(self, client: AsyncSolarClient, now: float, budget: Budget) -> tuple[float, str]:
         """Return when the next poll is due, and why it is later than stated."""
         rhythm, zone = self._rhythm(now, budget), self._zone
         self._warn_about_interval(rhythm, budget)
@@ -263,7 +267,7 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if self.client is not None and (free_at := self.client.free_at(self._expected)) > due + RETRY_SECONDS:
+        if (free_at := await run_on_thread(lambda: client.free_at(self._expected))) > due + RETRY_SECONDS:
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.collect.batch import poll_batch
+from heliograph.core.effects import run_on_thread
 from heliograph.errors import StoreError
 from heliograph.store.base import samples_of
 
@@ -28,7 +29,8 @@ async def drain_queue(queue: SnapshotFile, account: str, writer: BufferedWriter,
     """
     if writer.pending:
         return None
-    asked_at = max((one.at for one in queue.queued() if one.interactive), default=None)
+    queued = await run_on_thread(queue.queued)
+    asked_at = max((one.at for one in queued if one.interactive), default=None)
     try:
         states.update(await writer.run(partial(store_queued, queue, account)))
     except StoreError:

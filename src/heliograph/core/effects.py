@@ -13,13 +13,14 @@ on a thread or awaited. The contract of a driver:
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncio import CancelledError
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -103,3 +104,48 @@ async def finish_effect(effect: Effect) -> tuple[Any, CancelledError | None]:
     if future.cancelled():  # by the end of its event loop
         return CancelledError(), cancelled
     return future.exception() or future.result(), cancelled
+
+
+async def run_on_thread(function: Callable[[], T]) -> T:
+    """Return the result of a function that reads or writes files, called on a thread and never abandoned."""
+    outcome, cancelled = await finish_effect(FileAccess(function))
+    if cancelled is not None:
+        raise cancelled
+    if isinstance(outcome, BaseException):
+        raise outcome
+    result: T = outcome
+    return result
+
+
+async def run_steps_on_threads(flow: Generator[Any, Any, T], perform: Callable[[Any], Awaitable[Any]]) -> T:
+    """Run a flow whose steps read or write files: each step on a thread, what it yields awaited by `perform`.
+
+    Errors of `perform` and cancellations are thrown into the flow, which can so release its locks.
+    """
+    outcome: Any = None
+    while True:
+        (is_done, value), cancelled = await finish_effect(FileAccess(partial(_advance, flow, outcome)))
+        if is_done:
+            if isinstance(value, BaseException):
+                raise value
+            if cancelled is not None:
+                raise cancelled
+            result: T = value
+            return result
+        if cancelled is not None:
+            outcome = cancelled
+            continue
+        try:
+            outcome = await perform(value)
+        except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its locks
+            outcome = error
+
+
+def _advance(flow: Generator[Any, Any, Any], outcome: Any) -> tuple[bool, Any]:
+    """Return whether a flow has ended, and what it yields, returns or raises: a future can carry no StopIteration."""
+    try:
+        return False, flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+    except StopIteration as done:
+        return True, done.value
+    except BaseException as error:  # noqa: BLE001 - raised by the driver
+        return True, error

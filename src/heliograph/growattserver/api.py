@@ -18,7 +18,7 @@ from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Request, Session
 from heliograph.errors import CloudError, InvalidCredentials, RequestRefused, Unreadable
 from heliograph.keeper import DEFAULT_KEEPER
-from heliograph.transport import TIMEOUT, send
+from heliograph.transports import TIMEOUT, send
 from heliograph.vendors.growatt import Growatt, envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import SERVERS, USER_AGENT, GrowattProtocol, reported_zone, user_agent

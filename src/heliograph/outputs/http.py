@@ -10,7 +10,7 @@ from heliograph.core.redact import SECRETS, SecretMasker, excerpt, redact_url
 from heliograph.core.session import Request
 from heliograph.errors import ConfigError, Unreachable, Unreadable
 from heliograph.outputs.sink import RetryLater, SinkRejected
-from heliograph.transport import send_async
+from heliograph.transports import send_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
+from heliograph.core.effects import run_on_thread, run_steps_on_threads
 from heliograph.core.endpoint import AsyncClientBase, Operation, SyncClientBase
 from heliograph.errors import ConfigError, HeliographError, Throttled
 from heliograph.local_time import Clock
@@ -293,17 +294,26 @@ class AsyncOrders(BaseOrders, AsyncClientBase):
 
     async def perform(self, start: Callable[[], Flow[T]]) -> T:
         flow: OrderFlow[T] = start()  # type: ignore[assignment]
-        with closing(flow):
-            result: Any = None
-            try:
-                while True:
-                    instruction = _resume(flow, result)
-                    try:
-                        result = await self._perform(instruction)
-                    except HeliographError as error:
-                        result = error
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
+        # Each step of the flow reads or writes the journal.
+        return await run_steps_on_threads(flow, self._perform)
+
+    # Awaited forms of what reads the journal, for use on an event loop.
+
+    async def log_async(self, device: str | None = None) -> tuple[Order, ...]:
+        """Return all orders of the account or of one device, oldest first; nothing is sent."""
+        return await run_on_thread(lambda: self.log(device))
+
+    async def curtailments_async(self) -> tuple[Order, ...]:
+        """Return the curtailments that have not ended; nothing is sent."""
+        return await run_on_thread(self.curtailments)
+
+    async def due_async(self) -> tuple[Order, ...]:
+        """Return the curtailments to end now; nothing is sent."""
+        return await run_on_thread(self.due)
+
+    async def unsettled_async(self, device: str | None = None) -> tuple[Order, ...]:
+        """Return the orders whose result is not final; nothing is sent."""
+        return await run_on_thread(lambda: self.unsettled(device))
 
 
 def _resume(flow: OrderFlow[Any], result: Any) -> Instruction:

@@ -14,7 +14,7 @@ from heliograph.client import BlockingClient
 from heliograph.core.session import Session
 from heliograph.errors import ConfigError
 from heliograph.keeper import policy
-from heliograph.transport import TIMEOUT
+from heliograph.transports import TIMEOUT
 from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:

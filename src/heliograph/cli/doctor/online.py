@@ -15,7 +15,7 @@ from heliograph.cli.doctor.account import clock_check
 from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.core.session import Session
 from heliograph.errors import CloudError, SessionExpired, StoreError, Throttled
-from heliograph.transport import send
+from heliograph.transports import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,11 @@ from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
+from heliograph.core.effects import run_steps_on_threads
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import Limits
-from heliograph.transport import TIMEOUT
+from heliograph.transports import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import GrowattProtocol, resolve_server
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from heliograph.core.session import HttpFlow, Session
     from heliograph.keeper import Budget, Keeper
     from heliograph.keeper.guard import AccountGuard
+    from heliograph.transports import AsyncTransport, BlockingTransport
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
     from heliograph.vendors.growatt.routing import Steps
 
@@ -62,6 +64,7 @@ class _GrowattAccount(AccountClient):
         interactive: bool | None = None,
         self_throttled: bool = False,
         clock: Callable[[], float] = time,
+        transport: BlockingTransport | AsyncTransport | None = None,
     ) -> None:
         """Create a client of user name and password, of an API token, or of both; nothing is sent yet.
 
@@ -75,7 +78,8 @@ class _GrowattAccount(AccountClient):
         Commands need `allow_commands`. The keeper (docs/keeper.md) shares sessions and request budgets with all
         programs of this user; with `keeper=None`, or with a `session` that the caller stored, nothing is written.
         `interactive` clients may use the reserve and are not spread over the day; default: True at a Python prompt.
-        `self_throttled` callers spread their requests over the day themselves.
+        `self_throttled` callers spread their requests over the day themselves. `transport` sends the requests of both
+        APIs (docs/transports.md); an async client takes an async one.
         """
         if not username and token is None:
             raise ConfigError("an account needs user name and password, or a token, or all three")
@@ -91,6 +95,7 @@ class _GrowattAccount(AccountClient):
             "interactive": interactive,
             "self_throttled": self_throttled,
             "clock": clock,
+            "transport": transport,
         }
         super().__init__(
             username,
@@ -246,16 +251,5 @@ class AsyncGrowatt(
         return AsyncGrowattToken
 
     async def run_route(self, steps: Steps[T]) -> T:
-        """Run a route to its result."""
-        try:
-            call = next(steps)
-            while True:
-                try:
-                    outcome = await call()
-                except HeliographError as error:  # the route decides
-                    call = steps.throw(error)
-                else:
-                    call = steps.send(outcome)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        """Run a route to its result; its steps read the sessions of both APIs, which are files."""
+        return await run_steps_on_threads(steps, lambda call: call())

@@ -6,7 +6,6 @@ async client share it. Each client has its own guard: a lock of the password API
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from heliograph.client import AccountClient
 from heliograph.core.endpoint import Operation
 from heliograph.errors import CloudError, RequestRefused
-from heliograph.eventlog import LogEvent
+from heliograph.eventlog import EventLogger, LogEvent
 from heliograph.local_time import parse_day
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 Steps = Generator[Callable[[], Any], Any, T]
-_log = logging.getLogger(__name__)
+_log = EventLogger(__name__)
 
 PASSWORD_INTERVAL = 660.0
 """Seconds at least between two live polls of plants that only the password API reads: faster ones have been blocked."""

@@ -1,0 +1,40 @@
+"""The default transport of blocking clients: sockets where they do all that pyreqwest does, otherwise pyreqwest.
+
+A short program so needs half the time (ADR 0026). pyreqwest is used behind a proxy, outside Linux, where it knows the
+proxies and certificates of the system, and for servers whose certificate only the system's own store trusts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from heliograph.transports.failures import checked_url, host_of, out_of_resources
+from heliograph.transports.sockets import SocketTransport, UntrustedCertificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heliograph.core.session import Request, Response
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+_sockets = SocketTransport()
+_untrusted: set[str] = set()
+"""Servers that OpenSSL's root certificates do not vouch for."""
+
+
+def send(request: Request, timeout: float, clock: Callable[[], float]) -> Response:
+    """Send one request, as described at `BlockingTransport.send`."""
+    checked_url(request)
+    if sys.platform == "linux" and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
+        try:
+            return _sockets.send(request, timeout, clock)
+        except UntrustedCertificate:  # nothing was sent
+            _untrusted.add(host_of(request))
+    try:
+        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - often not needed
+    except OSError as error:  # no file can be opened
+        raise out_of_resources(request, error, sent=False) from None
+    return pyreqwest_pool.send(request, timeout, clock)

@@ -1,0 +1,305 @@
+"""The blocking transport over `socket` and `ssl`: HTTP/1.1 without redirects, cookies and proxies.
+
+It reads what RFC 9112 allows in a response and rejects everything else. `http.client` is not used: its import takes as
+long as the rest of a cold start's request (ADR 0026), and it accepts what RFC 9112 forbids.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import threading
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from heliograph.errors import Unreachable
+from heliograph.transports.contract import CONNECT_TIMEOUT
+from heliograph.transports.failures import (
+    check_headers,
+    checked_url,
+    interrupted,
+    not_connected,
+    out_of_resources,
+    timed_out,
+)
+from heliograph.transports.response import ACCEPTED_ENCODING, ReceivedBody
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from heliograph.core.session import Request, Response
+
+_CHUNK = 65_536
+_MAX_HEAD = 65_536
+"""Bytes of a status line with its headers, of a chunk's size line, and of trailers."""
+_IDLE_SECONDS = 60.0
+"""Seconds for which an open connection is kept for the next request."""
+_RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
+
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
+
+
+class _InvalidResponseError(Exception):
+    """The response is not HTTP/1.1, or it ended early."""
+
+
+class UntrustedCertificate(Unreachable):
+    """The certificate of the server is not trusted by the root certificates of this Python; nothing was sent."""
+
+
+class SocketTransport:
+    """Sends requests over sockets; connections stay open for further requests to the same server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[_Connection]] = {}
+        self._process = os.getpid()
+        self._tls: ssl.SSLContext | None = None
+
+    def send(self, request: Request, timeout: float, clock: Callable[[], float]) -> Response:
+        """Send one request, as described at `BlockingTransport.send`."""
+        url = checked_url(request)
+        check_headers(request)
+        deadline = monotonic() + timeout
+        scheme, _, rest = url.partition("://")
+        end = next((at for at, character in enumerate(rest) if character in "/?"), len(rest))
+        server = scheme.lower(), rest[:end].rpartition("@")[2]
+        target = rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
+        connection = self._idle_connection(server) or self._connect(request, server[0], url, timeout)
+        try:
+            response = connection.exchange(request, server[1], target, deadline, clock)
+        except TimeoutError:
+            raise timed_out(request) from None
+        except _InvalidResponseError as error:
+            raise interrupted(request, error) from None
+        except OSError as error:
+            raise interrupted(request, error.strerror or type(error).__name__) from None
+        except (RuntimeError, MemoryError) as error:
+            raise out_of_resources(request, error, sent=True) from None
+        finally:
+            if connection.is_reusable:
+                with self._lock:
+                    self._idle.setdefault(server, []).append(connection)
+            else:
+                connection.close()
+        return response
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
+            self._idle = {}
+
+    def _idle_connection(self, server: tuple[str, str]) -> _Connection | None:
+        """Return an open connection to a server, or None; ones that the server has closed are dropped."""
+        with self._lock:
+            if self._process != os.getpid():  # two processes on one connection would mix their responses
+                self._idle, self._process = {}, os.getpid()
+            idle = self._idle.get(server, [])
+            while idle:
+                connection = idle.pop()
+                if connection.is_open():
+                    return connection
+                connection.close()
+        return None
+
+    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _Connection:
+        parts = urlsplit(url)
+        # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
+        host = (parts.hostname or "").encode("ascii")
+        deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
+        try:
+            opened = _open_socket(host, parts.port or (443 if scheme == "https" else 80), deadline)
+            return _Connection(self._encrypted(opened, host) if scheme == "https" else opened)
+        except ssl.SSLCertVerificationError as error:
+            failure = not_connected(request, f"its certificate is not trusted: {error.verify_message}")
+            untrusted = UntrustedCertificate(failure.message, advice=failure.advice)
+            untrusted.sent = False
+            raise untrusted from None
+        except (OSError, MemoryError) as error:
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) in _RESOURCES:
+                raise out_of_resources(request, error, sent=False) from None
+            raise not_connected(request, getattr(error, "strerror", None) or "it timed out") from None
+
+    def _encrypted(self, opened: socket.socket, host: bytes) -> ssl.SSLSocket:
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+                self._tls.set_alpn_protocols(["http/1.1"])
+        try:
+            return self._tls.wrap_socket(opened, server_hostname=host)
+        except BaseException:
+            opened.close()
+            raise
+
+
+def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
+    """Return a socket that is connected to one of the addresses of a host."""
+    failure: OSError = OSError("it has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.settimeout(_remaining(deadline))
+            opened.connect(address)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            opened.close()
+            failure = error
+        else:
+            return opened
+    raise failure
+
+
+class _Connection:
+    """One open connection: sends one request at a time and reads its response."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self._buffer = bytearray()
+        self._deadline = 0.0
+        self._used_at = 0.0
+        self.is_reusable = False
+
+    def is_open(self) -> bool:
+        """Return whether the connection can take another request: the server has not closed it, nor sent anything."""
+        if monotonic() - self._used_at > _IDLE_SECONDS:
+            return False
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def exchange(
+        self, request: Request, host: str, target: str, deadline: float, clock: Callable[[], float]
+    ) -> Response:
+        """Send a request and return the response."""
+        self.is_reusable, self._deadline = False, deadline
+        self._socket.settimeout(_remaining(deadline))
+        self._socket.sendall(_encoded(request, host, target))
+        status, is_persistent, headers = self._head()
+        while status // 100 == 1 and status != 101:
+            status, is_persistent, headers = self._head()
+        body = ReceivedBody(request, _values(headers, b"content-encoding").decode("latin-1"))
+        length = self._length(status, headers)
+        chunks = self._chunks() if length == -1 else self._counted(length)
+        while body.append(next(chunks, b"")):
+            pass
+        self._used_at = monotonic()
+        options = _values(headers, b"connection").lower().replace(b" ", b"").split(b",")
+        is_persistent = is_persistent and length is not None and b"close" not in options
+        response = body.response(status, headers, clock())
+        self.is_reusable = is_persistent and not self._buffer
+        return response
+
+    def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]]]:
+        """Return the status, whether the connection stays open by the version of HTTP, and the headers."""
+        first, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
+        status = _STATUS.fullmatch(first)
+        found = [_HEADER.fullmatch(line) for line in lines]
+        if status is None or not all(found):
+            raise _InvalidResponseError("the response is not valid HTTP")
+        headers = [(one[1].lower(), one[2].rstrip(b" \t")) for one in found if one is not None]
+        return int(status[2]), status[1] == b"1", headers
+
+    @staticmethod
+    def _length(status: int, headers: list[tuple[bytes, bytes]]) -> int | None:
+        """Return the length of the body, -1 if it is chunked, or None if it ends with the connection."""
+        if status in (204, 304):
+            return 0
+        if encoding := _values(headers, b"transfer-encoding"):
+            if encoding.lower() == b"chunked" and not _values(headers, b"content-length"):
+                return -1
+            raise _InvalidResponseError("the response is not valid HTTP")
+        lengths = {value for name, value in headers if name == b"content-length"}
+        if not lengths:
+            return None
+        if len(lengths) > 1 or not re.fullmatch(rb"[0-9]{1,18}", length := lengths.pop()):
+            raise _InvalidResponseError("the response is not valid HTTP")
+        return int(length)
+
+    def _counted(self, length: int | None) -> Iterator[bytes]:
+        """Yield the parts of a body of known length, or of one that ends with the connection."""
+        while length is None or length > 0:
+            if not self._buffer and not self._receive():
+                if length is None:
+                    return
+                raise _InvalidResponseError("the response is incomplete")
+            part = bytes(self._buffer[:length])
+            del self._buffer[:length]
+            length = None if length is None else length - len(part)
+            yield part
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the parts of a chunked body."""
+        while True:
+            size = _CHUNK_SIZE.fullmatch(self._until(b"\r\n"))
+            if size is None:
+                raise _InvalidResponseError("the response is not valid HTTP")
+            if (length := int(size[1], 16)) == 0:
+                break
+            yield from self._counted(length)
+            if self._until(b"\r\n"):
+                raise _InvalidResponseError("the response is not valid HTTP")
+        trailers = 0
+        while line := self._until(b"\r\n"):
+            trailers += len(line)
+            if trailers > _MAX_HEAD:
+                raise _InvalidResponseError("the headers of the response are too long")
+
+    def _until(self, end: bytes) -> bytes:
+        """Return what is received before `end`, and remove both from the buffer."""
+        searched = 0
+        while (at := self._buffer.find(end, searched)) < 0:
+            searched = max(len(self._buffer) - len(end) + 1, 0)
+            if len(self._buffer) > _MAX_HEAD:
+                raise _InvalidResponseError("the headers of the response are too long")
+            if not self._receive():
+                raise _InvalidResponseError(
+                    "the server closed it" if not self._buffer else "the response is incomplete"
+                )
+        found = bytes(self._buffer[:at])
+        del self._buffer[: at + len(end)]
+        return found
+
+    def _receive(self) -> bool:
+        """Receive what is there; return False at the end of the connection."""
+        self._socket.settimeout(_remaining(self._deadline))
+        size = len(self._buffer)
+        self._buffer += self._socket.recv(_CHUNK)
+        return len(self._buffer) > size
+
+
+def _encoded(request: Request, host: str, target: str) -> bytes:
+    headers = {"Host": host, "Accept-Encoding": ACCEPTED_ENCODING, **request.headers}
+    if request.body is not None:
+        headers["Content-Length"] = str(len(request.body))
+    lines = [f"{request.verb} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (request.body or b"")
+
+
+def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
+    """Return all values of a header, joined as RFC 9110 allows."""
+    return b", ".join(value for name, value in headers if name == wanted)
+
+
+def _remaining(deadline: float) -> float:
+    seconds = deadline - monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
