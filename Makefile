@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint bench fuzz torture lock docs clean
+.PHONY: demo test test-py quick lint bench fuzz torture lock docs clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
 
 test: $(VENV)/ready  ## a file's tests run in one process; files are distributed over the cores
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+
+test-py:  ## the tests on another Python, in an environment of its own: make test-py PYTHON=python3.13 [TESTS="tests/core"]
+	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	  $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=$(PYTHON) test
 
 quick: $(VENV)/ready  ## without the tests marked slow
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
@@ -43,9 +47,9 @@ $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 
 lock: ## needs uv; writes hashes and no URL
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
+	  --extra cli --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
 	echo pygoodwe==0.2.0 | uv pip compile - --quiet --python-version 3.12 --no-deps --generate-hashes --no-header \
 	  --no-annotate -o requirements/peers.txt
 
 clean:
-	rm -rf $(VENV)
+	rm -rf .venv .venv-*

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heliograph.cli.main import run
-from heliograph.cli.settings import change, common, show
+from heliograph.cli.plain import PlainConsole, PlainTable, PlainText
+from heliograph.cli.settings import change, common, show, table
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.config import load
 from heliograph.emulator.server import serve_in_thread
@@ -118,6 +119,17 @@ def test_show_lists_values_and_permissions(cli):
     assert (rows["charge_stop_soc"]["values"], rows["charge_stop_soc"]["writable"]) == ({"value": 88.0}, True)
     assert rows["ac_charge"]["writable"] is False
     assert "grid code" in out
+
+
+def test_show_without_rich_has_the_same_rows(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    styled = cli.run("show", cli.device)[1]
+    monkeypatch.setattr(table, "Table", PlainTable)
+    monkeypatch.setattr(table, "Text", PlainText)
+    monkeypatch.setattr(show, "Console", PlainConsole)
+    plain = cli.run("show", cli.device)[1]
+    assert max(map(len, plain.splitlines()[1:])) <= 80
+    assert plain.split() == styled.split()
 
 
 def test_show_groups_settings_and_folds_what_is_empty(cli, monkeypatch):

@@ -13,7 +13,7 @@ from heliograph.emulator.api import HardwareProfile
 from heliograph.emulator.clock import SimulatedClock
 from heliograph.emulator.days import ENERGIES
 from heliograph.emulator.household import Household
-from heliograph.emulator.weather import Location, Weather
+from heliograph.emulator.weather import Location, Weather, sun_elevation
 from heliograph.metrics import METRICS
 from support.toy_clouds import BERLIN, PLANS
 
@@ -196,15 +196,23 @@ def test_household_produces_nothing_at_night_and_most_in_june():
     assert 700 < one.energies("2025")["pv_energy"] / 4 < 1400
 
 
-def test_weather_elevation_matches_astral():
+@pytest.mark.parametrize("place", [Location(50, 10), Location(-33, 151), Location(68, 20)])
+def test_sun_elevation_matches_astral(place):
     from astral import Observer
     from astral.sun import elevation
 
+    for hours in range(0, 24 * 400, 53):
+        at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(hours=hours, minutes=25)
+        exact = elevation(Observer(*place), at, with_refraction=False)
+        assert sun_elevation(place, at.timestamp() / 86_400) == pytest.approx(exact, abs=0.02)
+
+
+def test_weather_elevation_is_interpolated_between_exact_days():
     sky = SKIES[0]
     for hours in range(0, 24 * 40, 7):
-        at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(hours=hours, minutes=25)
-        exact = elevation(Observer(50, 10), at, with_refraction=False)
-        assert sky.elevation(int(at.timestamp()) // 300) == pytest.approx(exact, abs=0.3)
+        moment = (datetime(2026, 2, 1, tzinfo=UTC) + timedelta(hours=hours, minutes=25)).timestamp()
+        exact = sun_elevation(sky.location, moment / 86_400)
+        assert sky.elevation(int(moment) // 300) == pytest.approx(exact, abs=0.3)
 
 
 def test_household_reports_only_measured_metrics():

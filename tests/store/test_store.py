@@ -349,7 +349,7 @@ def test_unknown_enum_value_raises(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
         place.run("UPDATE sample SET quality = 'divined'")
-        with pytest.raises(StoreError, match="'divined'"):
+        with pytest.raises(StoreError, match="'divined online'"):
             store.latest()
 
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
+from heliograph.cli.drawing import HEAD_RULE, Group, Table, Text
 from heliograph.cli.table import MISSING
 from heliograph.cli.terminal import printable
 
@@ -49,7 +45,7 @@ def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: 
     while _width(names, rows, partial=partial) + _SHORTEST > width and len(names) > 1:
         names.remove([name for name in names if name != metric][-1])
     room = min(max(width - _width(names, rows, partial=partial), _SHORTEST), _LONGEST)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(box=HEAD_RULE, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("Month" if any(row.days > 1 for row in rows) else "Day", no_wrap=True)
     for column in names:
         table.add_column(_heading(column), justify="right", no_wrap=True)

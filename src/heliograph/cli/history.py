@@ -6,10 +6,9 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-
 from heliograph import history as stored
 from heliograph.cli.chart import HistoryPeriod, history_table
+from heliograph.cli.drawing import Console
 from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.terminal import print_json, printable
 from heliograph.cli.timefmt import format_local_time

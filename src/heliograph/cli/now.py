@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-
 from heliograph.cli.clients import create_client
 from heliograph.cli.concurrency import run_parallel
+from heliograph.cli.drawing import Console
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
 from heliograph.cli.stored import StoredPlants, store_fetched
 from heliograph.cli.table import snapshot_table

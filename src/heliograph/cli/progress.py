@@ -8,11 +8,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as ProgressBars
-from rich.text import Text
-
+from heliograph.cli.drawing import HAS_RICH, Console, Text
 from heliograph.cli.terminal import print_error, printable
 from heliograph.cli.timefmt import format_local_time
 
@@ -25,9 +21,12 @@ if TYPE_CHECKING:
 @contextmanager
 def show_progress() -> Iterator[Callable[[BackfillProgress], None]]:
     """Yield a callback that shows the progress of accounts on standard error."""
-    if not sys.stderr.isatty():
+    if not (HAS_RICH and sys.stderr.isatty()):
         yield progress_lines()
         return
+
+    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415 - an extra
+    from rich.progress import Progress as ProgressBars  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}", markup=False),

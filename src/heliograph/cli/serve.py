@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import webbrowser
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,12 @@ def serve_store(
     config: ServeConfig, location: str, accounts: Any, stop: Any, **options: Any
 ) -> Coroutine[Any, Any, None]:
     """Return a coroutine that serves a store until stopped; raises `ConfigError` if the web extra is missing."""
-    try:
-        from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _WEB_PACKAGES:
-            raise
-        raise ConfigError(f"the page needs {package}, which is not installed: pip install 'heliograph[web]'") from None
+    # All of them: a package that is imported by the first request would otherwise be missed there.
+    for package in _WEB_PACKAGES:
+        if find_spec(package) is None:
+            raise ConfigError(f"the page needs {package}, which is not installed: pip install 'heliograph[web]'")
+    from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra
+
     return listen(config, location, accounts, stop, **options)
 
 

@@ -6,11 +6,8 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from heliograph import metrics as m
+from heliograph.cli.drawing import HEAD_RULE, Table, Text
 from heliograph.cli.terminal import printable
 from heliograph.model import Status
 
@@ -83,9 +80,7 @@ def snapshot_table(
         _cells(snapshot, columns, provisional.get((snapshot.plant.vendor, snapshot.plant.id), ()))
         for snapshot in snapshots
     ]
-    table = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP_WIDTH - 1, 0, 0), pad_edge=False, header_style="dim"
-    )
+    table = Table(box=HEAD_RULE, show_edge=False, padding=(0, _GAP_WIDTH - 1, 0, 0), pad_edge=False, header_style="dim")
     for place, (heading, _) in enumerate(columns):
         cells = [row[place] for row in rows]
         table.add_column(

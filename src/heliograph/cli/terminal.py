@@ -12,7 +12,6 @@ from typing import Any, TextIO
 from heliograph.errors import ConfigError, HeliographError
 
 DEBUG = "HELIOGRAPH_DEBUG"
-_EMULATOR_PACKAGES = ("h11", "astral")
 _HANDLER = "heliograph.ascii"
 # One character each, so that columns stay aligned.
 _ASCII = {"▼": "v", "▲": "^", "·": ".", "…": "~", "–": "-", "—": "-", "−": "-", "█": "#", "\u202f": " ", "\xa0": " "}
@@ -90,7 +89,7 @@ def report_failure(error: Exception, about: str = "") -> int:
     if isinstance(error, HeliographError):
         print_error(f"{about}{error}")
         return 1
-    if isinstance(error, ModuleNotFoundError) and error.name in _EMULATOR_PACKAGES:
+    if isinstance(error, ModuleNotFoundError) and error.name == "h11":
         print_error(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
         return 2
     if isinstance(error, OSError) and error.strerror:  # a full disk, a closed terminal

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from heliograph.emulator.api import Emulation
 
-_EXTRAS = ("astral", "h11")
-
 
 class EmulatorOptions(NamedTuple):
     """Start options of the emulator."""
@@ -58,9 +56,9 @@ def load_emulations() -> list[Emulation]:
 
 
 def check_packages() -> None:
-    """Raise `ConfigError` if a package of the extra is not installed."""
-    if not all(map(find_spec, _EXTRAS)):
-        raise ConfigError("the emulator needs more packages: pip install 'heliograph[emulator]'")
+    """Raise `ConfigError` if the package of the extra is not installed."""
+    if find_spec("h11") is None:
+        raise ConfigError("the emulator needs h11, which is not installed: pip install 'heliograph[emulator]'")
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:

@@ -185,7 +185,17 @@ SELECT_LAYOUT_ID = "SELECT id FROM layout WHERE names = ?"
 _OF_SERIES = f"WHERE series = ({SELECT_SERIES_ID})"
 _BETWEEN = f"{_OF_SERIES} AND measured_at >= ? AND measured_at < ?"
 _IN_TURN = f"{_BETWEEN} ORDER BY measured_at LIMIT ?"
-_SAMPLE = ", ".join(f"sample.{name}" for name in SAMPLE_TABLE.columns[1:])
+SAMPLE_STATE = (
+    "CASE WHEN quality = 'live' AND status = 'online' THEN NULL "
+    "ELSE coalesce(quality, '') || ' ' || coalesce(status, '') END"
+)
+"""Quality and status as one column, NULL for the usual ones: a driver makes an object of every text it returns."""
+DAY_STATE = (
+    "CASE WHEN quality = 'live' AND final = 1 THEN NULL "
+    "ELSE coalesce(quality, '') || CASE final WHEN 1 THEN ' final' ELSE '' END END"
+)
+"""Quality of a day and whether it is final, in the same way."""
+_SAMPLE = ", ".join(("measured_at", "fetched_at", SAMPLE_STATE, *METRICS))
 
 _MEASUREMENT = "measurement.measured_at, measurement.fetched_at, layout.names, measurement.contents"
 _WITH_LAYOUT = "measurement JOIN layout ON layout.id = measurement.layout"
@@ -224,14 +234,14 @@ SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND 
 
 
 def select_samples(metrics: Sequence[str]) -> str:
-    """Return a query of samples: times, quality and status, and each of these metrics."""
-    columns = ", ".join(("measured_at", "fetched_at", "quality", "status", *_known(metrics, METRICS)))
+    """Return a query of samples: times, state, and each of these metrics."""
+    columns = ", ".join(("measured_at", "fetched_at", SAMPLE_STATE, *_known(metrics, METRICS)))
     return f"SELECT {columns} FROM sample {_IN_TURN}"
 
 
 def select_days(energies: Sequence[str]) -> str:
-    """Return a query of days: day, time written, quality, final, and each of these energies."""
-    columns = ", ".join(("CAST(day AS TEXT)", "written_at", "quality", "final", *_known(energies, ENERGIES)))
+    """Return a query of days: day, time written, state, and each of these energies."""
+    columns = ", ".join(("CAST(day AS TEXT)", "written_at", DAY_STATE, *_known(energies, ENERGIES)))
     return f"SELECT {columns} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 
 

@@ -12,12 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
-
 from heliograph.cli.clients import client_class
 from heliograph.cli.concurrency import run_parallel
+from heliograph.cli.drawing import Console, Group, Text
 from heliograph.cli.table import snapshot_table
 from heliograph.cli.terminal import print_json
 from heliograph.core.files import HOME_VARIABLE
@@ -181,6 +178,8 @@ class DemoRun:
             while True:
                 self.print_once(as_json=as_json)
                 time.sleep(REFRESH_SECONDS)
+
+        from rich.live import Live  # noqa: PLC0415 - an extra
 
         with Live(console=console, auto_refresh=False) as live:
             while True:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from heliograph.cli.doctor.result import Section
     from heliograph.config import Account
 
-_PACKAGES = ("pyreqwest", "filelock", "platformdirs", "rich", "keyring", "h11", "astral")
+_PACKAGES = ("pyreqwest", "filelock", "platformdirs", "rich", "keyring", "h11")
 _SHOWN = {
     "vendor": re.compile("|".join(f'"{name}"' for name in VENDORS)),
     "timezone": re.compile(r'"[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)*"'),

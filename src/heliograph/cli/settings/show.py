@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from heliograph.cli.concurrency import run_in_thread
+from heliograph.cli.drawing import Console
 from heliograph.cli.options import load_accounts
 from heliograph.cli.settings import format as fmt
 from heliograph.cli.settings.common import (

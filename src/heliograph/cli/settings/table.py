@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
+from heliograph.cli.drawing import Table, Text
 from heliograph.cli.settings import format as fmt
 from heliograph.cli.terminal import printable
 
