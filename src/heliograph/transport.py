@@ -36,8 +36,8 @@ The largest captured response has 23 kB, the largest one of the emulator (a day 
 """
 
 # The HTTP library raises ValueError for headers that it cannot send, and RuntimeError if the operating system refuses
-# sockets, threads or memory.
-_FAILURES = (PyreqwestError, ValueError, RuntimeError, MemoryError)
+# sockets, threads or memory; importing its client is an OSError if no file can be opened.
+_FAILURES = (PyreqwestError, ValueError, RuntimeError, MemoryError, OSError)
 
 _blocking_pool: SyncClient | None = None
 _pool_lock = threading.Lock()
@@ -173,7 +173,7 @@ def _unreachable(request: Request, error: Exception, *, sent: bool) -> Unreachab
     if isinstance(error, RequestTimeoutError):
         failure = Unreachable(f"no answer from {host} in time", advice="Try again in a minute")
         failure.timed_out = True
-    elif not isinstance(error, PyreqwestError):
+    elif not (sent and isinstance(error, PyreqwestError)):
         # The text of a ValueError may contain a header, and so the session.
         reason = "a header contains invalid characters" if isinstance(error, ValueError) else str(error) or "no memory"
         failure = Unreachable(

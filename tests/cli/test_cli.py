@@ -1,5 +1,6 @@
 """The commands `now`, `call` and `demo` against both emulated clouds, the table, and error handling."""
 
+import errno
 import io
 import json
 import os
@@ -556,6 +557,14 @@ def test_run_guarded_hides_text_of_internal_error(capsys, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
     assert run_guarded(failing(KeyError("hunter2"))) == 1
     assert "KeyError" in one_line(capsys.readouterr().err, "hunter2")
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.EMFILE, "ulimit -n"), (errno.ENOSPC, "free disk space")])
+def test_run_guarded_names_the_remedy_of_a_limit(number, advice, capsys, monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    assert run_guarded(failing(OSError(number, os.strerror(number), "hunter2"))) == 1
+    assert f"{os.strerror(number)}; " in (text := one_line(capsys.readouterr().err, "hunter2"))
+    assert advice in text
 
 
 def test_run_guarded_raises_with_debug(monkeypatch):

@@ -10,11 +10,13 @@ import stat
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import heliograph
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION, Credentials, Session
@@ -638,6 +640,38 @@ def test_guard_reads_with_a_stored_session_on_a_full_disk(program, cloud):
     assert len(cloud.logins) == 1
 
 
+def test_guard_records_a_login_although_no_file_can_be_opened(program, cloud, monkeypatch):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    real = cloud._login
+
+    def login(fields):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        return real(fields)
+
+    monkeypatch.setattr(cloud, "_login", login)
+    try:
+        assert program().run() is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+    assert book(program()).failures == 0
+
+
+def test_guard_without_files_says_how_to_raise_the_limit(program, cloud):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    one = program()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        error = one.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert isinstance(error, StoreError)
+    assert "ulimit -n" in str(error)
+    assert cloud.requests == []
+    assert one.run() is None
+
+
 FULL_DISK_SCRIPT = """
 import subprocess, sys
 from pathlib import Path
@@ -648,11 +682,13 @@ cloud = CountingCloud()
 make = lambda: Program(cloud, folder, lambda: cloud.now, "right")
 assert make().run() is None
 big = open(folder / "big", "wb", buffering=0)
-try:
-    while big.write(b"x" * 512):
-        pass
-except OSError as error:
-    print(error.strerror)
+def fill():
+    try:
+        while big.write(b"x" * 512):
+            pass
+    except OSError as error:
+        return error.strerror
+print(fill())
 one = make()
 for _ in range(3):
     assert one.run() is None
@@ -664,12 +700,24 @@ big.close()
 assert one.run() is None
 assert len(cloud.logins) == 2
 assert make().guard.budget().requests_used == 2 + 3 + 1 + 2
+big = open(folder / "big", "wb", buffering=0)
+login = cloud._login
+cloud._login = lambda fields: (fill(), login(fields))[1]
+cloud.valid_cookie = None
+cloud.now += 86400
+assert make().run() is None
+assert len(cloud.logins) == 1
+big.close()
+(folder / "big").unlink()
+assert make().run() is None  # the outcome of the login was saved on the full disk
+assert len(cloud.logins) == 1
 """
 
 
 def test_state_file_on_a_full_disk(tmp_path):
     program = ["unshare", "-rm", sys.executable, "-c", FULL_DISK_SCRIPT, str(tmp_path)]
-    environ = os.environ | {"PYTHONPATH": str(TESTS), "LC_ALL": "C"}
+    package = Path(heliograph.__file__).parent.parent
+    environ = os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{package}", "LC_ALL": "C"}
     try:
         allowed = subprocess.run(
             ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False, capture_output=True

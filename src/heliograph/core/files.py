@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
-from errno import ELOOP
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, ELOOP, EMFILE, ENFILE, ENOMEM, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import BufferedWriter
 
     from filelock import BaseFileLock
 
 HOME_VARIABLE = "HELIOGRAPH_HOME"
+
+_MORE_SPACE = "free disk space"
+_MORE_FILES = "raise the limit of open files (`ulimit -n`, or LimitNOFILE= of the service)"
+_REMEDIES = {
+    ENOSPC: _MORE_SPACE,
+    EDQUOT: _MORE_SPACE,
+    EFBIG: f"{_MORE_SPACE}, or raise the limit of the file size (`ulimit -f`, or LimitFSIZE= of the service)",
+    EMFILE: _MORE_FILES,
+    ENFILE: _MORE_FILES,
+    ENOMEM: "free memory, or raise its limit (`ulimit -v`, or MemoryMax= of the service)",
+}
 
 
 def file_lock(path: Path) -> BaseFileLock:
@@ -54,17 +67,50 @@ def acquire(lock: BaseFileLock, patience: float, interval: float) -> Iterator[fl
         waited += interval
 
 
-def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace a file by a new one that only its owner can read; a `durable` file survives a power failure."""
-    new = path.with_suffix(".new")
+def write_atomic(path: Path, text: str, *, durable: bool = True, reserved: BufferedWriter | None = None) -> None:
+    """Replace a file by a new one that only its owner can read; a `durable` file survives a power failure.
+
+    With a `reserved` file of `reserve`, no free space and no free file descriptor is needed.
+    """
     # A new file each time inherits no permissions and follows no links.
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    with reserved or _create(path.with_suffix(".new")) as file:
+        file.write(text.encode())
+        file.truncate()
         if durable:
             file.flush()
             os.fsync(file.fileno())
-    new.replace(path)
+    Path(file.name).replace(path)
+
+
+def reserve(path: Path, size: int) -> BufferedWriter:
+    """Return an open file with so many bytes of disk space for the next `write_atomic` of a path; raises OSError."""
+    file = _create(path.with_suffix(".reserved"))
+    try:
+        file.write(bytes(size))
+        file.flush()
+        file.seek(0)
+    except OSError:
+        discard(file)
+        raise
+    return file
+
+
+def discard(reserved: BufferedWriter) -> None:
+    """Remove a reserved file that is not needed."""
+    with suppress(OSError):  # closing writes what could not be written before
+        reserved.close()
+    with suppress(OSError):
+        Path(reserved.name).unlink()
+
+
+def _create(path: Path) -> BufferedWriter:
+    path.unlink(missing_ok=True)
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def remedy(error: OSError) -> str:
+    """Return what the user can do about a limit of this machine, "" if the error has another cause."""
+    return _REMEDIES.get(error.errno or 0, "")
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from heliograph.core.files import acquire
+from heliograph.core.files import acquire, discard
 from heliograph.core.protocol import resume
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, StoreError, Throttled
@@ -18,6 +18,7 @@ from heliograph.keeper import policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from io import BufferedWriter
 
     from filelock import BaseFileLock
 
@@ -58,6 +59,7 @@ class AccountGuard:
         self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
+        self._reserved: BufferedWriter | None = None
 
     @property
     def snapshot_file(self) -> SnapshotFile:
@@ -105,6 +107,7 @@ class AccountGuard:
         try:
             return (yield from _GuardedRun(self, protocol).execute(flow()))
         finally:
+            self._discard_reserved()
             lock.release()
 
     def _acquire_lock(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
@@ -137,15 +140,30 @@ class AccountGuard:
         return state
 
     def save(self, state: AccountState, text: str, *, is_login: bool) -> None:
-        """Save the state as `text`; raises `StoreError` before a login only, so that reads continue on a full disk."""
+        """Save the state as `text`; raises `StoreError` before a login only, so that reads continue on a full disk.
+
+        Before a login, disk space and a file descriptor are reserved for its outcome, without which the next program
+        would have to wait.
+        """
         try:
-            self.state_file.save(text, durable=is_login)
+            if is_login:
+                self._discard_reserved()
+                self._reserved = self.state_file.reserve()
+                self.state_file.save(text, durable=True)
+            else:
+                reserved, self._reserved = self._reserved, None
+                self.state_file.save(text, durable=False, reserved=reserved)
         except StoreError:
             self._unsaved = state
             if is_login:
                 raise
         else:
             self._unsaved = None
+
+    def _discard_reserved(self) -> None:
+        if self._reserved is not None:
+            discard(self._reserved)
+            self._reserved = None
 
 
 class _GuardedRun:

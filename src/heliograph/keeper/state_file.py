@@ -13,11 +13,14 @@ from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
 
 if TYPE_CHECKING:
+    from io import BufferedWriter
     from pathlib import Path
 
     from filelock import BaseFileLock
 
 FORMAT = 1
+RESERVED = 16 * 1024
+"""Bytes that the state after a login may have; a usual one has 2 kB."""
 
 
 class StateFile(NamedTuple):
@@ -81,11 +84,18 @@ class StateFile(NamedTuple):
             raise self.access_error(error) from None
         return aside.name
 
-    def save(self, state: str, *, durable: bool) -> None:
+    def save(self, state: str, *, durable: bool, reserved: BufferedWriter | None = None) -> None:
         """Replace the file with a state as JSON text; a `durable` write also survives a power failure."""
         text = f'{{"format":{FORMAT},"sum":"{_checksum(FORMAT, state)}","book":{state}}}'
         try:
-            files.write_atomic(self.path, text, durable=durable)
+            files.write_atomic(self.path, text, durable=durable, reserved=reserved)
+        except OSError as error:
+            raise self.access_error(error) from None
+
+    def reserve(self) -> BufferedWriter:
+        """Return a file with the disk space that the outcome of a login needs."""
+        try:
+            return files.reserve(self.path, RESERVED)
         except OSError as error:
             raise self.access_error(error) from None
 
@@ -93,7 +103,8 @@ class StateFile(NamedTuple):
         """Return the error of a file that cannot be read, written or locked, with advice."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. This file stores the state of an account, which prevents account "
-            "locks; free disk space, set HELIOGRAPH_HOME to another folder, or create the client with keeper=None"
+            f"locks; {files.remedy(error) or 'free disk space'}, set HELIOGRAPH_HOME to another folder, or create the "
+            "client with keeper=None"
         )
 
 
