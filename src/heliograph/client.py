@@ -9,11 +9,12 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from heliograph.core.effects import Effect, FileAccess, finish_effect
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
-from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Response, Session, Sleep
-from heliograph.errors import ConfigError, StoreError, Throttled, Unreachable, Unreadable
+from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Session, Sleep
+from heliograph.errors import ConfigError, StoreError, Throttled
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.limits import UPLOAD_INTERVAL
 from heliograph.local_time import parse_zone
@@ -21,13 +22,13 @@ from heliograph.transport import TIMEOUT, send, send_async
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from datetime import tzinfo
     from typing import Concatenate, Self
 
     from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.protocol import VendorProtocol
-    from heliograph.errors import CloudError
+    from heliograph.core.session import HttpFlow
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
 
@@ -96,7 +97,7 @@ class BaseClient:
             "session if there is no keeper (client.session.to_dict(), Session.from_dict)"
         )
 
-    def _run(self, start: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Any, T]:
+    def _run(self, start: Callable[[], Flow[T]]) -> HttpFlow[T]:
         if self._guard is None:
             return self._protocol.execute(start(), self._clock())
         return self._guard.run(self._protocol, start)
@@ -222,19 +223,20 @@ class AccountClient(BaseClient):
     ) -> FlowGenerator[Any]:
         file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
         limit = UPLOAD_INTERVAL if max_age is None else max_age
-        saved = file.find(plant, zone) if limit > 0 else None
+        saved = (yield FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None
         if saved is not None and 0 <= now - saved[0] < limit:
             return saved[1] if plant is None else saved[1][0]
         try:
             fetched = yield fetch()
         except Throttled as error:
-            if (saved := file.find(plant, zone)) is not None and now > saved[0]:
+            if (saved := (yield FileAccess(lambda: file.find(plant, zone)))) is not None and now > saved[0]:
                 age = now - saved[0]
                 error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
             raise
         try:
             added = fetched if plant is None else (fetched,)
-            file.add(added, self._clock(), zone, is_all=plant is None, interactive=guard.interactive)
+            at, is_all, interactive = self._clock(), plant is None, guard.interactive
+            yield FileAccess(lambda: file.add(added, at, zone, is_all=is_all, interactive=interactive))
         except StoreError as error:
             # The snapshot is valid; only the other programs of the account do not get it.
             import logging  # noqa: PLC0415 - rarely needed
@@ -275,17 +277,19 @@ class BlockingClient(BaseClient, SyncClientBase):
 
     def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
         with self._lock, closing(self._run(start)) as steps:
-            outcome: Response | CloudError | None = None
+            outcome: Any = None
             try:
                 while True:
                     step = resume(steps, outcome)
-                    if isinstance(step, Sleep):
-                        sleep(step.seconds)
-                        outcome = None
-                        continue
                     try:
-                        outcome = send(step, timeout or self._timeout, self._clock)
-                    except (Unreachable, Unreadable) as error:
+                        if isinstance(step, Request):
+                            outcome = send(step, timeout or self._timeout, self._clock)
+                        elif isinstance(step, Sleep):
+                            sleep(step.seconds)
+                            outcome = None
+                        else:
+                            outcome = step.perform()
+                    except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
                         outcome = error
             except StopIteration as done:
                 result: T = done.value
@@ -317,21 +321,34 @@ class AsyncClient(BaseClient, AsyncClientBase):
     async def perform(self, start: Callable[[], Flow[T]]) -> T:
         async with self._lock_of_loop():
             with closing(self._run(start)) as steps:
-                outcome: Response | CloudError | None = None
+                outcome: Any = None
+                interruption: asyncio.CancelledError | None = None
                 try:
                     while True:
                         step = resume(steps, outcome)
-                        if isinstance(step, Sleep):
-                            await _sleep(step.seconds)
-                            outcome = None
-                            continue
-                        try:
-                            outcome = await send_async(step, self._timeout, self._clock)
-                        except (Unreachable, Unreadable) as error:
-                            outcome = error
+                        if isinstance(step, Effect):
+                            outcome, cancelled = await finish_effect(step)
+                            interruption = interruption or cancelled
+                        elif interruption is not None:
+                            outcome = interruption
+                        else:
+                            outcome = await self._send_or_sleep(step)
                 except StopIteration as done:
                     result: T = done.value
                     return result
+                finally:
+                    if interruption is not None:
+                        raise interruption
+
+    async def _send_or_sleep(self, step: Request | Sleep) -> Any:
+        """Return the response, None after a sleep, or the error."""
+        try:
+            if isinstance(step, Request):
+                return await send_async(step, self._timeout, self._clock)
+            await _sleep(step.seconds)
+        except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
+            return error
+        return None
 
 
 async def _sleep(seconds: float) -> None:

@@ -20,6 +20,8 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Keeper
 from heliograph.vendors import goodwe, growatt
+from support.keeper_state import save_state as save_state_file
+from support.keeper_state import write_format
 
 NOW = 0.0
 """The start time of each test; the commands use the clock of the machine."""
@@ -96,9 +98,7 @@ def save_state(box, vendor, **members):
     book = guard.load(NOW)
     for name, value in members.items():
         setattr(book, name, value)
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(book.to_json(), durable=False)
-    return guard.state_file
+    return save_state_file(guard.store, book)
 
 
 def read(box, vendor):
@@ -272,10 +272,8 @@ def test_doctor_warns_of_used_up_budget(box, run_doctor):
     assert "20 requests are reserved for interactive use" in sentence
 
 
-def test_doctor_reports_state_file_of_another_version_for_one_account(box, run_doctor, monkeypatch):
-    with monkeypatch.context() as newer:
-        newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
-        save_state(box, "growatt")
+def test_doctor_reports_state_file_of_another_version_for_one_account(box, run_doctor):
+    write_format(guard_of(box, "growatt").store.path, 99, {})
     code, out = run_doctor()
     assert code == 1
     assert "another version" in dict(checks(out, "state file"))["problem"]
@@ -283,7 +281,7 @@ def test_doctor_reports_state_file_of_another_version_for_one_account(box, run_d
 
 
 def test_doctor_reports_broken_state_file(box, run_doctor):
-    save_state(box, "growatt").path.write_text("{")
+    save_state(box, "growatt").write_text("{")
     assert "will be renamed" in run_doctor("growatt")[1]
     read(box, "growatt")
     assert "renamed" in run_doctor("growatt")[1]
@@ -292,7 +290,7 @@ def test_doctor_reports_broken_state_file(box, run_doctor):
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_doctor_reports_readable_state_file(box, run_doctor):
-    save_state(box, "growatt").path.chmod(0o644)
+    save_state(box, "growatt").chmod(0o644)
     code, out = run_doctor()
     assert code == 1
     assert "chmod -R go-rwx" in dict(checks(out, "files"))["problem"]

@@ -272,7 +272,7 @@ def secret_holders(tmp_path):
         client.plant_list,
         client._protocol,
         guard,
-        guard.state_file,
+        guard.store,
         book,
         client.budget,
     )

@@ -15,6 +15,8 @@ from heliograph.keeper import Keeper
 from heliograph.store import open_store
 from heliograph.store.base import Batch, PollStatus, SeriesInfo
 from heliograph.vendors.growatt import Growatt, resolve_server
+from support.keeper_state import save_state as save_state_file
+from support.keeper_state import write_format
 from support.store_rows import ROOF, SAMPLE
 
 NOW = 0.0
@@ -41,9 +43,7 @@ def save_state(**members):
     state = guard.load(NOW)
     for name, value in members.items():
         setattr(state, name, value)
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(state.to_json(), durable=False)
-    return guard.state_file.path
+    return save_state_file(guard.store, state)
 
 
 def local_time(moment):
@@ -138,9 +138,7 @@ def test_status_json_contains_account_state(capsys):
 def test_status_shows_other_accounts_if_a_state_file_is_unreadable(capsys, monkeypatch):
     for part in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"HELIOGRAPH_GOODWE_{part}", "ada")
-    with monkeypatch.context() as newer:
-        newer.setattr("heliograph.keeper.state_file.FORMAT", 99)
-        save_state()
+    write_format(save_state(), 99, {})
     code, out, err = run_status(capsys)
     assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
     assert out.startswith("goodwe: ")
@@ -276,8 +274,7 @@ def fleet(tmp_path, monkeypatch):
     guard = Keeper().guard("growatt", resolve_server(""), "ada7", Growatt.default_limits)
     state = guard.load(NOW)
     state.pause, state.pause_until, state.pause_why, state.spent = "locked", NOW + 3600, "507", [[NOW - 60, 9]]
-    guard.state_file.folder.mkdir(parents=True, exist_ok=True)
-    guard.state_file.save(state.to_json(), durable=False)
+    save_state_file(guard.store, state)
     with open_store(str(tmp_path / "solar.sqlite")) as store:
         for number in range(30):
             series = ROOF._replace(plant=f"{number}")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 
 import pytest
 
-from heliograph.core.files import acquire, file_lock, reserve, write_atomic
+from heliograph.core.files import acquire, file_lock, write_atomic
 
 
 def test_acquire_yields_pauses_until_its_patience_ends_and_then_raises(tmp_path):
@@ -45,31 +43,6 @@ def test_write_atomic_replaces_a_file_with_one_that_only_its_owner_reads(tmp_pat
     write_atomic(path, "new", durable=False)
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_write_atomic_uses_the_space_and_the_descriptor_of_a_reserved_file(tmp_path):
-    path = tmp_path / "state.json"
-    (tmp_path / "state.reserved").symlink_to(tmp_path / "elsewhere")  # not written by us
-    reserved = reserve(path, 10_000)
-    assert (tmp_path / "state.reserved").stat().st_size == 10_000
-    inode = os.fstat(reserved.fileno()).st_ino
-    write_atomic(path, "new", reserved=reserved)
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
-    assert path.stat().st_ino == inode
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_reserve_leaves_nothing_on_a_full_disk(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            reserve(tmp_path / "state.json", 10_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

@@ -56,11 +56,11 @@ def test_client_copy_or_pickle_raises_error_with_advice():
 
 
 def test_client_uses_default_keeper_without_keeper_or_session_argument():
-    assert Growatt("ada", "hunter2").guard.state_file.folder == DEFAULT_KEEPER.folder
+    assert Growatt("ada", "hunter2").guard.store.folder == DEFAULT_KEEPER.folder
     with pytest.raises(errors.ConfigError, match="has no keeper"):
         _ = Growatt("ada", "hunter2", session=Session("https://openapi.growatt.com/")).guard
     with pytest.warns(DeprecationWarning, match="DEFAULT_KEEPER"):
-        assert Growatt("ada", "hunter2", keeper="usual").guard.state_file.folder == DEFAULT_KEEPER.folder
+        assert Growatt("ada", "hunter2", keeper="usual").guard.store.folder == DEFAULT_KEEPER.folder
 
 
 def test_keeper_repr_shows_its_folder(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,6 +15,7 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import AccountLocked, InvalidCredentials, Throttled
 from heliograph.growattserver import GrowattApi, hash_password
+from support.keeper_state import stored_members
 
 NOON = datetime(2026, 6, 21, 10, 2, tzinfo=UTC)
 HOUR = 3600.0
@@ -223,7 +223,7 @@ def test_client_of_another_server_is_not_protected_by_the_state_of_the_first(clo
 def test_state_file_contains_no_password(cloud):
     cloud.api().login(*cloud.account)
     (path,) = cloud.folder.glob("growatt-*.json")
-    stored = json.loads(path.read_text())["book"]["session"]["facts"]["login_answer"]
+    stored = stored_members(path)["session"]["facts"]["login_answer"]
     assert stored["answer"]["user"]["password"] == ""
     password = cloud.account[1]
     for secret in (password, hash_password(password)):

@@ -13,7 +13,7 @@ import pytest
 
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
-from heliograph.keeper.state_file import StateFile
+from heliograph.keeper.state_file import StateFile, account_name
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from support.keeper_cloud import stored_cookie
 from support.keeper_processes import MANY, Server, client, crowd, processes, read_for_ever, read_once
@@ -35,7 +35,7 @@ def server():
 
 
 def shelf(folder, server):
-    return StateFile.for_account(folder, "growatt", server.url, "ada")
+    return StateFile(folder, account_name("growatt", server.url, "ada"))
 
 
 def test_keeper_logs_in_once_for_many_processes_threads_and_tasks(tmp_path, server):
@@ -102,7 +102,7 @@ def test_keeper_survives_a_program_killed_at_any_time(tmp_path, server):
             assert stored_cookie(place.path) == stored, "a session was lost"
         cut_off += spent > 0 and stored_cookie(place.path) != server.living
         if place.path.exists():
-            book = place.load(0.0, locked=False)
+            book = place.load(0.0)
             assert not any("broken" in sentence for _, sentence in book.notes)
     assert cut_off > 5, "too few kills hit a login for this to prove much"
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix != ".new") == [".json", ".lock"]

@@ -83,9 +83,7 @@ class KeeperInvariants(RuleBasedStateMachine):
     @precondition(is_busy)
     @rule(number=PROGRAMS)
     def interrupt_program(self, number):
-        program = self.programs[self.busy(number)]
-        program.steps.close()
-        program.steps = program.pending = None
+        self.programs[self.busy(number)].interrupt()
         self.assert_one_sender()
 
     @rule(number=PROGRAMS, interactive=st.booleans(), password=st.sampled_from(["right", "old", "wrong"]))
@@ -144,7 +142,7 @@ class KeeperInvariants(RuleBasedStateMachine):
 
     @rule(damage=st.sampled_from(["empty", "half", "flipped", "gone", "a link", "not a book"]))
     def damage_state_file(self, damage):
-        path = self.programs[0].guard.state_file.path
+        path = self.programs[0].guard.store.path
         if path.exists():
             content = bytearray(path.read_bytes())
             content[len(content) // 3 : len(content) // 3 + 1] = b"?"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
+
+import pytest
 
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
@@ -15,7 +16,8 @@ from heliograph.keeper import Keeper, Limits
 from heliograph.vendors.growatt import Growatt, hash_password
 from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.growatt_script import SERVER, USER, arguments, paths, plant_info
-from support.protocol_script import NOON, reply
+from support.keeper_state import stored_members
+from support.protocol_script import NOON, next_request, reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,23 +130,26 @@ class Program:
 
     def start(self, plan="read") -> None:
         self.flow = plan
-        self.cookie_at_start = stored_cookie(self.guard.state_file.path)
+        self.cookie_at_start = stored_cookie(self.guard.store.path)
         self.error = None
         self.steps = self.guard.run(self.protocol, PLANS.get(plan, plan))
-        self._advance(lambda: next(self.steps))
+        self._advance(None)
 
     def step(self) -> None:
         """Execute the pending request or sleep."""
         if isinstance(self.pending, Sleep):
             self.cloud.now += self.pending.seconds
-            self._advance(lambda: next(self.steps))
+            self._advance(None)
             return
         self.assert_allowed(self.pending)
         outcome = self.cloud.serve(self.pending)
-        if isinstance(outcome, CloudError):
-            self._advance(lambda: self.steps.throw(outcome))
-        else:
-            self._advance(lambda: self.steps.send(outcome._replace(received_at=self.clock())))
+        self._advance(outcome if isinstance(outcome, CloudError) else outcome._replace(received_at=self.clock()))
+
+    def interrupt(self) -> None:
+        """Interrupt the program as a signal does: its flow saves the state and releases the lock."""
+        with pytest.raises(KeyboardInterrupt):
+            self._advance(KeyboardInterrupt())
+        self.steps = self.pending = None
 
     def run(self, plan="read"):
         """Run a plan to its end and return its error, if any."""
@@ -158,7 +163,7 @@ class Program:
         if after_sending and isinstance(self.pending, Request):
             self.assert_allowed(self.pending)
             self.cloud.serve(self.pending)
-        path = self.guard.state_file.path
+        path = self.guard.store.path
         content = path.read_bytes() if path.exists() else None
         self.steps.close()
         self.steps = self.pending = None
@@ -166,9 +171,9 @@ class Program:
         if content is not None:
             path.write_bytes(content)
 
-    def _advance(self, move) -> None:
+    def _advance(self, outcome) -> None:
         try:
-            self.pending = move()
+            self.pending = next_request(self.steps, outcome)
         except StopIteration:
             if self.flow == "insist":
                 self.cloud.usage.refused.discard(self.password)
@@ -206,7 +211,7 @@ def stored_cookie(path: Path) -> str | None:
     try:
         if path.is_symlink():
             return None
-        session = json.loads(path.read_bytes())["book"]["session"]
+        session = stored_members(path)["session"]
         return next(iter(session["cookies"].values()))["JSESSIONID"] if session["alive"] else None
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from heliograph.core.effects import Effect
+from heliograph.core.protocol import resume
 from heliograph.core.session import Response
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from heliograph.core.session import Request
+    from heliograph.core.session import Request, Sleep
 
 NOON = 1_782_036_000.0  # 2026-06-21 10:00 UTC
 
@@ -36,8 +38,20 @@ def reply(
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, cookies, raw, at)
 
 
+def next_request(flow: Generator[Any, Any, Any], outcome: Any) -> Request | Sleep:
+    """Resume a flow, perform its effects as a blocking client does, and return its next request or sleep."""
+    step = resume(flow, outcome)
+    while isinstance(step, Effect):
+        try:
+            outcome = step.perform()
+        except Exception as error:  # noqa: BLE001 - the flow decides
+            outcome = error
+        step = resume(flow, outcome)
+    return step
+
+
 def script(
-    flow: Generator[Request, Response, Any],
+    flow: Generator[Any, Any, Any],
     replies: Iterable[Response | Exception],
     sent: list[Request] | None = None,
 ) -> tuple[list[Request], Any]:
@@ -49,10 +63,9 @@ def script(
     requests: list[Request] = [] if sent is None else sent
     left = list(replies)
     try:
-        requests.append(next(flow))
+        requests.append(next_request(flow, None))
         while left:
-            answer = left.pop(0)
-            requests.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
+            requests.append(next_request(flow, left.pop(0)))
     except StopIteration as done:
         if left:
             raise Leftover(f"{len(left)} replies were not used") from None

@@ -1,7 +1,7 @@
 """The sans-I/O protocol of one account: login, session renewal, redirects and commands, as generators.
 
 No I/O and no clock: a client (client.py) sends each yielded `Request` and passes the `Response` back, which carries the
-time it was received. State that outlives a call is in `Session`.
+time it was received; it also performs each yielded `Effect`. State that outlives a call is in `Session`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from heliograph.core.effects import Effect
 from heliograph.core.endpoint import Call
 from heliograph.core.redact import SECRETS
 from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Sleep
-from heliograph.errors import CloudError, ConfigError, SessionExpired, Unreadable
+from heliograph.errors import CloudError, ConfigError, SessionExpired, StoreError, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,11 +29,9 @@ RELOGIN_DELAY = 60.0
 """Seconds without another login after a fresh one did not help (Home Assistant uses the same pause)."""
 
 
-def resume(flow: Generator[Y, Any, Any], outcome: Response | CloudError | None) -> Y:
-    """Pass the outcome of the last request into a flow and return what it yields next."""
-    if isinstance(outcome, CloudError):
-        return flow.throw(outcome)
-    return next(flow) if outcome is None else flow.send(outcome)
+def resume(flow: Generator[Y, Any, Any], outcome: Any) -> Y:
+    """Pass the outcome of the last request or effect, a result or an error, into a flow; return what it yields next."""
+    return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
 
 
 class VendorProtocol(Protocol):
@@ -89,6 +88,8 @@ class AccountProtocol:
     def _run_step(self, flow: Any) -> HttpFlow[Any]:
         if isinstance(flow, Call):
             return (yield from self._call(flow))
+        if isinstance(flow, Effect):
+            return (yield flow)
         if isinstance(flow, Sleep):
             yield flow
             return None
@@ -116,7 +117,7 @@ class AccountProtocol:
                 SECRETS.reset(secrets)
             try:
                 argument, step = (yield from run(item)), generator.send
-            except CloudError as error:
+            except (CloudError, StoreError) as error:
                 argument, step = error, generator.throw
 
     def _call(self, call: Call[T]) -> HttpFlow[T]:
@@ -210,7 +211,7 @@ class AccountProtocol:
     def _send(self, request: Request, call: str) -> HttpFlow[Response]:
         for _ in range(MAX_REDIRECTS):
             try:
-                response = yield self._with_cookies(request)
+                response: Response = yield self._with_cookies(request)
             except CloudError as error:
                 error.vendor, error.call = self.cloud.vendor, call
                 raise
@@ -239,5 +240,5 @@ class AccountProtocol:
         return target if same_path and self.cloud.is_trusted_url(self.session, target) else None
 
 
-def _send_request(request: Request) -> HttpFlow[Response]:
+def _send_request(request: Request | Effect) -> HttpFlow[Any]:
     return (yield request)

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from heliograph.core.effects import Effect
 from heliograph.core.parsing import parse_http_date
 from heliograph.core.redact import find_secrets, mask_secrets, redact_url
 from heliograph.errors import ConfigError
@@ -54,7 +55,8 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-HttpFlow = Generator[Request | Sleep, Response, T]
+HttpFlow = Generator[Request | Sleep | Effect, Any, T]
+"""What a client runs: requests, sleeps and effects; it is sent their results."""
 
 
 class Credentials(NamedTuple):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heliograph.keeper.guard import AccountGuard
+    from heliograph.keeper.state_store import StateStore
 
 __all__ = ["DEFAULT_KEEPER", "Backoff", "Budget", "Keeper", "Limits"]
 
@@ -23,12 +24,21 @@ PATIENCE = 120.0
 class Keeper:
     """The account states in one folder; the default is `accounts` in the data folder of this user.
 
-    `patience` is the number of seconds a call waits until another program releases its account.
+    `patience` is the number of seconds a call waits until another program releases its account. `store` returns the
+    `StateStore` (keeper/state_store.py) of an account by its name; the default is a file in the folder. The folder also
+    contains the newest snapshots.
     """
 
-    def __init__(self, folder: Path | None = None, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        patience: float = PATIENCE,
+        store: Callable[[str], StateStore] | None = None,
+    ) -> None:
         self._folder = folder
         self._patience = patience
+        self._store = store
 
     @property
     def folder(self) -> Path:
@@ -37,7 +47,9 @@ class Keeper:
             from heliograph.core.files import data_folder  # noqa: PLC0415
 
             return data_folder(os.environ) / "accounts"
-        return self._folder
+        from pathlib import Path  # noqa: PLC0415 - not needed for keeper=None
+
+        return Path(self._folder)
 
     def guard(
         self,
@@ -53,11 +65,12 @@ class Keeper:
     ) -> AccountGuard:
         """Return the guard of one account; `pacing_advice` is added to the error of a program that has to wait."""
         from heliograph.keeper.guard import AccountGuard  # noqa: PLC0415 - saves its import for keeper=None
-        from heliograph.keeper.state_file import StateFile  # noqa: PLC0415
+        from heliograph.keeper.state_file import StateFile, account_name  # noqa: PLC0415
 
-        state_file = StateFile.for_account(self.folder, vendor, server, username)
+        name = account_name(vendor, server, username)
         return AccountGuard(
-            state_file,
+            self._store(name) if self._store else StateFile(self.folder, name),
+            self.folder,
             limits,
             clock,
             interactive=interactive,

@@ -1,38 +1,42 @@
 """The guard of an account: runs one protocol flow at a time, across processes, within the account's limits.
 
-The guard is a generator around the flow's own: it yields what a driver has to send or wait for, refuses requests that
-the policy does not allow, and writes the state before each request, so that a killed program loses none of it.
+The guard is a generator around the flow's own, without I/O: it yields what a driver has to send, wait for, load or
+save, refuses requests that the policy does not allow, and has the state saved before each request, so that a killed
+program loses none of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeVar
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from heliograph.core.files import acquire, discard
+from heliograph.core.effects import Effect, run_effects
 from heliograph.core.protocol import resume
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy
+from heliograph.keeper.state_store import AcquireLock, LoadState, ReleaseLock, SaveState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from io import BufferedWriter
+    from pathlib import Path
 
-    from filelock import BaseFileLock
-
+    from heliograph.core.effects import EffectFlow
     from heliograph.core.endpoint import Flow
     from heliograph.core.protocol import AccountProtocol
-    from heliograph.core.session import Request, Response
+    from heliograph.core.session import HttpFlow, Request, Response
     from heliograph.keeper.limits import Budget, Limits
     from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.keeper.state import AccountState
-    from heliograph.keeper.state_file import StateFile
+    from heliograph.keeper.state_store import HeldState, StateStore
 
 T = TypeVar("T")
 
 LOCK_POLL_SECONDS = 0.05
+DURABLE = ("logins", "trying", "opened_at", "failures", "deaths", "refused_passwords", "pause", "pause_until")
+"""Members of the state whose change is saved durably: logins and their outcomes, locks, and other back-offs."""
 ROUNDS = 10_000
 """PBKDF2 rounds: the cost of guessing a refused password from its fingerprint."""
 
@@ -42,7 +46,8 @@ class AccountGuard:
 
     def __init__(
         self,
-        state_file: StateFile,
+        store: StateStore,
+        folder: Path,
         limits: Limits,
         clock: Callable[[], float],
         *,
@@ -51,7 +56,8 @@ class AccountGuard:
         pacing_advice: str = "",
         patience: float,
     ) -> None:
-        self.state_file = state_file
+        self.store = store
+        self.folder = folder
         self.limits = limits
         self.clock = clock
         self.interactive = interactive
@@ -59,26 +65,41 @@ class AccountGuard:
         self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
-        self._reserved: BufferedWriter | None = None
 
     @property
     def snapshot_file(self) -> SnapshotFile:
         """The newest snapshots of the account."""
         from heliograph.keeper.snapshot_file import SnapshotFile  # noqa: PLC0415 - single calls do not need it
 
-        return SnapshotFile(self.state_file.folder, self.state_file.name)
+        return SnapshotFile(self.folder, self.store.name)
 
-    def budget(self) -> Budget:
+    def load_flow(self, now: float) -> EffectFlow[AccountState]:
+        """Load the state and set its time to `now`; includes what could not be saved before."""
+        return self.current((yield LoadState(self.store, now)), now)
+
+    def load(self, now: float) -> AccountState:
+        """Run `load_flow` on this thread; reads a file, so not on an event loop."""
+        return run_effects(self.load_flow(now))
+
+    def budget_flow(self) -> EffectFlow[Budget]:
         """Return the used and remaining requests, and the current back-off."""
         now = self.clock()
-        return policy.budget(self.load(now), now, self.limits)
+        return policy.budget((yield from self.load_flow(now)), now, self.limits)
 
-    def available_at(self, requests: int) -> float:
+    def budget(self) -> Budget:
+        """Run `budget_flow` on this thread."""
+        return run_effects(self.budget_flow())
+
+    def available_at_flow(self, requests: int) -> EffectFlow[float]:
         """Return when a program may send so many requests, if none is sent until then."""
         now = self.clock()
-        state = self.load(now)
+        state = yield from self.load_flow(now)
         limit, _ = self.limits.effective(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
+
+    def available_at(self, requests: int) -> float:
+        """Run `available_at_flow` on this thread."""
+        return run_effects(self.available_at_flow(requests))
 
     def check_pacing(self) -> None:
         """Raise `Throttled` if a program must wait before it starts a sequence of requests; nothing is recorded."""
@@ -96,126 +117,133 @@ class AccountGuard:
 
     def fingerprint(self, password: str) -> str:
         """Return a hash of a password of this account; slow on purpose, and rarely needed."""
-        salt = self.state_file.name.encode()
+        salt = self.store.name.encode()
         return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS).hex()
 
-    def run(
-        self, protocol: AccountProtocol, flow: Callable[[], Flow[T]]
-    ) -> Generator[Request | Sleep, Response | None, T]:
+    def run(self, protocol: AccountProtocol, flow: Callable[[], Flow[T]]) -> HttpFlow[T]:
         """Run one flow while holding the account's lock."""
-        lock = yield from self._acquire_lock(protocol.cloud.vendor)
+        now, waited = self.clock(), 0.0
+        while (locked := (yield AcquireLock(self.store, now))) is None:
+            if waited >= self.patience:
+                raise self._busy_error(protocol.cloud.vendor)
+            yield Sleep(LOCK_POLL_SECONDS)
+            waited += LOCK_POLL_SECONDS
+            now = self.clock()
+        held, stored = locked
+        run = _GuardedRun(self, protocol, held, stored, now)
         try:
-            return (yield from _GuardedRun(self, protocol).execute(flow()))
-        finally:
-            self._discard_reserved()
-            lock.release()
+            result = yield from run.execute(flow)
+        except GeneratorExit:
+            raise  # the driver abandoned the flow: nothing can be saved, and the lock ends when `held` is deleted
+        except BaseException:
+            yield from run.finish()
+            raise
+        yield from run.finish()
+        return result
 
-    def _acquire_lock(self, vendor: str) -> Generator[Sleep, None, BaseFileLock]:
-        lock = self.state_file.lock()
-        try:
-            for seconds in acquire(lock, self.patience, LOCK_POLL_SECONDS):
-                yield Sleep(seconds)
-        except TimeoutError:
-            busy = Throttled(
-                f"another program has been using this account for {self.patience:.0f} s, and requests are sent by one "
-                "program at a time",
-                vendor=vendor,
-                advice="Check whether another program hangs, then try again",
-            )
-            busy.retry_after = self.patience
-            raise busy from None
-        except OSError as error:
-            raise self.state_file.access_error(error) from None
-        return lock
-
-    def load(self, now: float, *, locked: bool = False) -> AccountState:
-        """Load the state and set its time to `now`; includes what could not be saved before."""
-        state = self.state_file.load(now, locked=locked)
+    def current(self, stored: AccountState, now: float) -> AccountState:
+        """Return the stored state at the time `now`, with what could not be saved before."""
+        state = stored
         if self._unsaved is not None:
             if state.at <= self._unsaved.at:
-                state = self._unsaved
+                state = self._unsaved.copy()
             else:  # another program saved meanwhile
                 state.merge(self._unsaved)
         state.advance_to(now)
         return state
 
-    def save(self, state: AccountState, text: str, *, is_login: bool) -> None:
-        """Save the state as `text`; raises `StoreError` before a login only, so that reads continue on a full disk.
+    def saved(self, state: AccountState, *, is_saved: bool) -> None:
+        """Note a state that could not be saved, for the next flow of this program; or that one was saved."""
+        self._unsaved = None if is_saved else state.copy()
 
-        Before a login, disk space and a file descriptor are reserved for its outcome, without which the next program
-        would have to wait.
-        """
-        try:
-            if is_login:
-                self._discard_reserved()
-                self._reserved = self.state_file.reserve()
-                self.state_file.save(text, durable=True)
-            else:
-                reserved, self._reserved = self._reserved, None
-                self.state_file.save(text, durable=False, reserved=reserved)
-        except StoreError:
-            self._unsaved = state
-            if is_login:
-                raise
-        else:
-            self._unsaved = None
-
-    def _discard_reserved(self) -> None:
-        if self._reserved is not None:
-            discard(self._reserved)
-            self._reserved = None
+    def _busy_error(self, vendor: str) -> Throttled:
+        error = Throttled(
+            f"another program has been using this account for {self.patience:.0f} s, and requests are sent by one "
+            "program at a time",
+            vendor=vendor,
+            advice="Check whether another program hangs, then try again",
+        )
+        error.retry_after = self.patience
+        return error
 
 
 class _GuardedRun:
     """The execution of one flow while the account's lock is held."""
 
-    def __init__(self, guard: AccountGuard, protocol: AccountProtocol) -> None:
+    def __init__(
+        self, guard: AccountGuard, protocol: AccountProtocol, held: HeldState, stored: AccountState, now: float
+    ) -> None:
         self.guard = guard
         self.protocol = protocol
-        self.now = guard.clock()
-        self.state = guard.load(self.now, locked=True)
+        self.held = held
+        self.now = now
+        self.state = stored
+        self._saved = stored.copy()
         self._seen_error: CloudError | None = None
-        protocol.last_error = None
         self._refusal: CloudError | None = None
         self._begun = False
         self._has_response = False
-        self._saved_text = ""
+        self._deaths = 0
+
+    def execute(self, flow: Callable[[], Flow[T]]) -> HttpFlow[T]:
+        """Run the flow within the limits; `finish` follows."""
+        self.state = self.guard.current(self.state, self.now)
+        self.protocol.last_error = None
         self._restore_session()
-        self._deaths = protocol.session.deaths
+        self._deaths = self.protocol.session.deaths
         if self.state.trying:
             policy.on_interrupted_login(self.state, self.now)
+        outcome: Any = None
+        with closing(self.protocol.execute(flow(), self.now)) as steps:
+            try:
+                while True:
+                    step = resume(steps, outcome)
+                    if isinstance(step, Sleep | Effect):
+                        outcome = yield from self._pass_on(step)
+                        continue
+                    outcome = self._check(step)
+                    if outcome is None:
+                        outcome = yield from self._send(step)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+
+    def finish(self) -> EffectFlow[None]:
+        """Record the last outcome, save the state if it changed, and release the lock."""
+        changed = durable = False
+        try:
+            self._record_outcome()
+            changed, durable = self._change()
+        finally:
+            try:
+                yield ReleaseLock(self.held, self.state if changed else None, durable=durable)
+            except StoreError:
+                self.guard.saved(self.state, is_saved=False)
+            else:
+                if changed:
+                    self.guard.saved(self.state, is_saved=True)
 
     def _restore_session(self) -> None:
         """Use the stored session, whichever program opened it."""
         current, stored = self.protocol.session, self.state.session
         if stored is None:
             return
-        session = Session.from_dict(stored)
+        if stored == current.to_dict():
+            return
+        session = Session.from_dict(deepcopy(stored))  # the session in use changes in place
         if session.server == current.server and self.protocol.cloud.is_trusted_url(session, session.base):
             session.zone = current.zone
             self.protocol.session = session
 
-    def execute(self, flow: Flow[T]) -> Generator[Request | Sleep, Response, T]:
-        outcome: Response | CloudError | None = None
-        with closing(self.protocol.execute(flow, self.now)) as steps:
-            try:
-                while True:
-                    request = resume(steps, outcome)
-                    if isinstance(request, Sleep):
-                        yield request
-                        self._advance_to(self.guard.clock())
-                        self.protocol.session.now = self.now
-                        outcome = None
-                        continue
-                    outcome = self._check(request)
-                    if outcome is None:
-                        outcome = yield from self._send(request)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            finally:
-                self._record_outcome()
-                self._save(is_login=False)
+    def _pass_on(self, step: Sleep | Effect) -> Generator[Sleep | Effect, Any, Any]:
+        """Yield a sleep or an effect of the flow itself; return its result or its error."""
+        try:
+            result = yield step
+        except StoreError as error:
+            return error
+        self._advance_to(self.guard.clock())
+        self.protocol.session.now = self.now
+        return result
 
     def _check(self, request: Request) -> CloudError | None:
         """Return why a request must not be sent now, or None."""
@@ -243,16 +271,12 @@ class _GuardedRun:
             return refusal
         return None
 
-    def _send(self, request: Request) -> Generator[Request, Response, Response | CloudError]:
+    def _send(self, request: Request) -> Generator[Request | Effect, Any, Response | CloudError]:
         """Save that a request is sent, then send it."""
         policy.on_send(self.state, self.now, is_login=request.is_login)
+        yield from self._save_before(request)
         try:
-            self._save(is_login=request.is_login)
-        except StoreError:
-            policy.refund(self.state, is_login=request.is_login)
-            raise
-        try:
-            response = yield request
+            response: Response = yield request
         except CloudError as error:
             if not getattr(error, "sent", True):
                 policy.refund(self.state, is_login=request.is_login)
@@ -261,6 +285,21 @@ class _GuardedRun:
         self._advance_to(response.received_at)
         self._has_response = True
         return response
+
+    def _save_before(self, request: Request) -> EffectFlow[None]:
+        """Save the state; raises `StoreError` before a login only, so that reads continue on a full disk."""
+        changed, durable = self._change()
+        if not changed:
+            return
+        try:
+            yield SaveState(self.held, self.state, durable=durable or request.is_login)
+        except StoreError:
+            if request.is_login:
+                policy.refund(self.state, is_login=True)
+                raise
+            self.guard.saved(self.state, is_saved=False)
+        else:
+            self.guard.saved(self.state, is_saved=True)
 
     def _advance_to(self, now: float) -> None:
         self.now = max(self.now, now)
@@ -284,15 +323,20 @@ class _GuardedRun:
             policy.on_success(state)
         self._has_response = False
 
-    def _save(self, *, is_login: bool) -> None:
-        self.state.session = self.protocol.session.to_dict()
+    def _change(self) -> tuple[bool, bool]:
+        """Return whether the state differs from the saved one, and whether the difference must survive a power failure.
+
+        The state is taken as saved from then on: one that could not be saved is noted by the guard.
+        """
+        state, saved = self.state, self._saved
+        if state.session != (session := self.protocol.session.to_dict()):
+            state.session = deepcopy(session)
         if not self.protocol.session.alive:
-            self.state.opened_at = None
-        text = self.state.to_json()
-        _, _, content = text.partition(",")  # without `at`, which always changes
-        if content != self._saved_text:
-            self.guard.save(self.state, text, is_login=is_login)
-            self._saved_text = content
+            state.opened_at = None
+        if not state.differs_from(saved):
+            return False, False
+        self._saved = state.copy()
+        return True, state.differs_from(saved, DURABLE)
 
     def _fingerprint(self) -> str:
         credentials = self.protocol.credentials

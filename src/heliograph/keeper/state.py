@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.keeper.limits import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 BUCKET_SECONDS = 300.0
 """Seconds of one bucket of the request count: fine enough to compute when requests become available again."""
@@ -58,6 +58,22 @@ class AccountState:
         self.misses = 0
         """Requests in a row without a response."""
         self.notes: list[list[Any]] = []
+
+    def copy(self) -> AccountState:
+        """Return a copy; entries of lists and the session are only ever replaced, so both states share them."""
+        state = AccountState.__new__(AccountState)
+        members = vars(state)
+        members.update(vars(self))
+        for name in ("spent", "logins", "refused_passwords", "deaths", "notes"):
+            members[name] = members[name][:]
+        return state
+
+    def differs_from(self, other: AccountState, names: Collection[str] | None = None) -> bool:
+        """Return True if one of the named members differs; by default all but `at`, which always changes."""
+        ours, theirs = vars(self), vars(other)
+        if names is None:
+            return ours != {**theirs, "at": self.at}
+        return any(ours[name] != theirs[name] for name in names)
 
     @property
     def has_session(self) -> bool:
@@ -112,9 +128,11 @@ class AccountState:
             self._shift(self.behind)
             self.behind = 0.0
         self.at = now
-        # A bucket counts until the last of its requests is a day old.
-        self.spent = [bucket for bucket in self.spent if now < bucket[0] + BUCKET_SECONDS + DAY]
-        self.logins = [login for login in self.logins if now < login + DAY]
+        # A bucket counts until the last of its requests is a day old; the oldest one is the first.
+        if self.spent and now >= self.spent[0][0] + BUCKET_SECONDS + DAY:
+            self.spent = [bucket for bucket in self.spent if now < bucket[0] + BUCKET_SECONDS + DAY]
+        if self.logins and now >= self.logins[0] + DAY:
+            self.logins = [login for login in self.logins if now < login + DAY]
 
     def merge(self, other: AccountState) -> None:
         """Add what another state of the same account contains that could not be written."""
@@ -135,23 +153,26 @@ class AccountState:
     def count_request(self, now: float) -> None:
         """Count one request."""
         if self.spent and self.spent[-1][0] <= now < self.spent[-1][0] + BUCKET_SECONDS:
-            self.spent[-1][1] += 1
+            start, count = self.spent[-1]
+            self.spent[-1] = [start, count + 1]
         else:
             self.spent.append([now, 1])
 
     @property
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
-        return int(sum(count for _, count in self.spent))
+        return int(sum([count for _, count in self.spent]))
 
     def pacing_delay(self, burst: float, rate: float) -> float:
         """Return the seconds until a token bucket of size `burst`, refilled by `rate` per second, has a token."""
-        tokens, before = burst, self.at
-        for start, count in self.spent:
-            tokens = min(burst, tokens + max(start - before, 0.0) * rate) - count
-            tokens = max(tokens, -MAX_DEBT_SECONDS * rate)
+        if self.requests_used <= burst - 1:
+            return 0.0
+        tokens, before, lowest = burst, self.at, -MAX_DEBT_SECONDS * rate
+        for start, count in [*self.spent, [self.at, 0]]:
+            if start > before:
+                tokens = min(burst, tokens + (start - before) * rate)
+            tokens = max(tokens - count, lowest)
             before = start
-        tokens = min(burst, tokens + max(self.at - before, 0.0) * rate)
         return 0.0 if tokens >= 1 else ceil((1 - tokens) / rate)
 
     def available_at(self, limit: int) -> float:
@@ -166,7 +187,7 @@ class AccountState:
     def add_note(self, now: float, message: str) -> None:
         """Record an event for the user; repeating the last one only updates its time."""
         if self.notes and self.notes[-1][1] == message:
-            self.notes[-1][0] = now
+            self.notes[-1] = [now, message]
         else:
             self.notes = [*self.notes[1 - MAX_NOTES :], [now, message]]
 

@@ -1,113 +1,236 @@
-"""The state file of an account: one JSON file, replaced atomically, and a lock file beside it."""
+"""The state file of an account, written in place, and a lock file beside it.
+
+A save overwrites one of the three copies in the file (state_format.py): not the newest, so that a killed program loses
+nothing, and not the last durable one, so that a power failure during later saves cannot damage it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from errno import ELOOP, ENOSPC
 from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.core import files
+from heliograph.core.files import HeldFileLock, remedy, write_atomic
 from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
+from heliograph.keeper.state_format import (
+    Layout,
+    NewerFormatError,
+    StoredCopy,
+    new_file,
+    pad_copy,
+    read_copy,
+    read_layout,
+    read_older,
+    write_copy,
+)
 
 if TYPE_CHECKING:
-    from io import BufferedWriter
     from pathlib import Path
 
-    from filelock import BaseFileLock
-
-FORMAT = 1
-RESERVED = 16 * 1024
-"""Bytes that the state after a login may have; a usual one has 2 kB."""
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_encode = json.JSONEncoder(separators=COMPACT).encode
 
 
-class StateFile(NamedTuple):
-    """The path of one account's state; the file name contains no personal data."""
+def account_name(vendor: str, server: str, username: str) -> str:
+    """Return the name of an account, which contains no personal data."""
+    return f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}"
 
-    folder: Path
-    name: str
 
-    @classmethod
-    def for_account(cls, folder: Path, vendor: str, server: str, username: str) -> StateFile:
-        """Return the state file of an account."""
-        return cls(folder, f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}")
+class _Content(NamedTuple):
+    """What was read from a state file."""
 
-    @property
-    def path(self) -> Path:
-        """The path of the JSON file."""
-        return self.folder / f"{self.name}.json"
+    state: AccountState | None
+    """None if the file is damaged."""
+    layout: Layout | None = None
+    newest: StoredCopy | None = None
+    """The copy of the state; None if the file has another format."""
 
-    def lock(self) -> BaseFileLock:
-        """Return a new lock of this account; the operating system releases it if the process is killed."""
+
+class StateFile:
+    """The stored state of one account; the file name contains no personal data."""
+
+    is_async = False
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.path = folder / f"{name}.json"
+        self._lock_path = str(folder / f"{name}.lock")
+        self.known: tuple[bytes, AccountState] | None = None
+        """Head and state of the copy last read or written; an unchanged file is not parsed again."""
+        self._counts: tuple[list[list[float]], str] = [], ""
+        """The finished buckets of the request count, most of the state, and their JSON text."""
+
+    def load(self, now: float) -> AccountState:
+        """Return the state without a lock; modifies nothing."""
         try:
-            return files.file_lock(self.folder / f"{self.name}.lock")
-        except OSError as error:
-            raise self.access_error(error) from None
-
-    def load(self, now: float, *, locked: bool) -> AccountState:
-        """Load the state; a damaged file is set aside if the caller holds the lock, and a new state is returned."""
-        try:
-            # Ignore symlinks: the file is always replaced, so a symlink was not written by us.
-            text = b"" if self.path.is_symlink() else self.path.read_bytes()
+            descriptor, data = _open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
             raise self.access_error(error) from None
-        if (state := self._parse(text)) is not None:
-            return state
+        if descriptor >= 0:
+            os.close(descriptor)
+        return self.parse(data).state or self.damaged_state(now, "will be renamed before the next request")
+
+    def hold(self) -> HeldStateFile | None:
+        """Acquire the account's lock; None if another flow or program holds it."""
+        try:
+            lock = HeldFileLock.acquire(self._lock_path)
+        except OSError as error:
+            raise self.access_error(error) from None
+        return None if lock is None else HeldStateFile(self, lock)
+
+    def parse(self, data: bytes) -> _Content:
+        """Return the state in a file; raises `StoreError` if another version wrote it."""
+        if (layout := read_layout(data)) is None:
+            try:
+                return _Content(read_older(data))
+            except NewerFormatError:
+                advice = "use that one, or remove the file"
+                raise StoreError(f"{self.path} was written by another version of heliograph; {advice}") from None
+        for place, copy in enumerate(layout.copies):
+            if self.known is not None and copy.head == self.known[0]:
+                return _Content(self.known[1].copy(), layout, copy)
+            if (state := read_copy(data, copy, layout.length)) is not None:
+                self.known = copy.head, state.copy()
+                return _Content(state, layout, copy)
+            layout.copies[place] = copy._replace(number=0, durable=False)
+        return _Content(None)
+
+    def damaged_state(self, now: float, what: str) -> AccountState:
+        """Return the state of an account whose file is damaged."""
         state = AccountState()
-        aside = f"was renamed to {self._set_aside()}" if locked else "will be renamed before the next request"
-        state.add_note(now, f"the state file is damaged and {aside}; the previous state of the account is lost")
+        state.add_note(now, f"the state file is damaged and {what}; the previous state of the account is lost")
         return state
 
-    def _parse(self, text: bytes) -> AccountState | None:
-        try:
-            stored = json.loads(text)
-            if "sum" not in stored:
-                return AccountState.from_unchecked(stored)
-            if stored["sum"] != _checksum(stored["format"], json.dumps(stored["book"], separators=COMPACT)):
-                return None
-            if stored["format"] == FORMAT:
-                return AccountState.from_dict(stored["book"])
-        except (ValueError, TypeError, KeyError, RecursionError):  # not JSON, or not a state file
-            return None
-        raise StoreError(f"{self.path} was written by another version of heliograph; use that one, or remove the file")
-
-    def _set_aside(self) -> str:
-        names = (self.path.with_name(f"{self.path.name}.broken-{number}") for number in count(1))
-        aside = next(path for path in names if not os.path.lexists(path))
-        try:
-            self.path.replace(aside)
-        except OSError as error:
-            raise self.access_error(error) from None
-        return aside.name
-
-    def save(self, state: str, *, durable: bool, reserved: BufferedWriter | None = None) -> None:
-        """Replace the file with a state as JSON text; a `durable` write also survives a power failure."""
-        text = f'{{"format":{FORMAT},"sum":"{_checksum(FORMAT, state)}","book":{state}}}'
-        try:
-            files.write_atomic(self.path, text, durable=durable, reserved=reserved)
-        except OSError as error:
-            raise self.access_error(error) from None
-
-    def reserve(self) -> BufferedWriter:
-        """Return a file with the disk space that the outcome of a login needs."""
-        try:
-            return files.reserve(self.path, RESERVED)
-        except OSError as error:
-            raise self.access_error(error) from None
+    def encode(self, state: AccountState) -> str:
+        """Return a state as JSON text."""
+        members = state.to_dict()
+        spent = members.pop("spent")
+        if spent[:-1] != self._counts[0]:
+            self._counts = spent[:-1], _encode(spent[:-1])[1:-1]
+        finished = self._counts[1]
+        texts = [finished] * bool(finished) + [_encode(bucket) for bucket in spent[-1:]]
+        return f'{_encode(members)[:-1]},"spent":[{",".join(texts)}]}}'
 
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. This file stores the state of an account, which prevents account "
-            f"locks; {files.remedy(error) or 'free disk space'}, set HELIOGRAPH_HOME to another folder, or create the "
-            "client with keeper=None"
+            f"locks; {remedy(error) or 'free disk space'}, set HELIOGRAPH_HOME to another folder, or create the client "
+            "with keeper=None"
         )
 
 
-def _checksum(form: int, text: str) -> str:
-    """Return the checksum of a state; other formats must compute it the same way, or they are taken for damaged."""
-    return sha256(f"{form} {text}".encode()).hexdigest()
+class HeldStateFile:
+    """The state file of an account whose lock is held."""
+
+    is_async = False
+
+    def __init__(self, file: StateFile, lock: HeldFileLock) -> None:
+        self._file = file
+        self._lock = lock
+        self._descriptor = -1
+        self._content = _Content(None)
+        self._is_synced = True
+        """False if the newest copy is durable and of another program, which may have been killed before the flush."""
+
+    def load(self, now: float) -> AccountState:
+        """Return the state; a damaged file is set aside."""
+        known = self._file.known
+        try:
+            self._descriptor, data = _open(self._file.path, os.O_RDWR)
+        except FileNotFoundError:
+            return AccountState()
+        except OSError as error:
+            raise self._file.access_error(error) from None
+        self._content = content = self._file.parse(data)
+        if content.state is None:
+            self._close()
+            return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
+        if content.layout is not None and any(copy.is_damaged for copy in content.layout.copies):
+            content.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
+        if content.newest is not None and content.newest.durable:
+            self._is_synced = known is not None and known[0] == content.newest.head
+        return content.state
+
+    def _set_aside(self) -> str:
+        path = self._file.path
+        names = (path.with_name(f"{path.name}.broken-{number}") for number in count(1))
+        aside = next(one for one in names if not os.path.lexists(one))
+        try:
+            path.replace(aside)
+        except OSError as error:
+            raise self._file.access_error(error) from None
+        return aside.name
+
+    def save(self, state: AccountState, *, durable: bool) -> None:
+        """Replace the state; a `durable` one survives a power failure."""
+        self._file.known = None
+        try:
+            copy = self._write(self._file.encode(state), durable)
+        except OSError as error:
+            raise self._file.access_error(error) from None
+        self._file.known = copy.head, state.copy()
+
+    def _write(self, book: str, durable: bool) -> StoredCopy:
+        _, layout, newest = self._content
+        number = 1 if newest is None else newest.number + 1
+        copy, head = write_copy(number, durable, book)
+        if layout is None or newest is None or len(copy) >= layout.length:
+            return self._write_new_file(copy)
+        last_durable = next((one for one in layout.copies if one.durable), newest)
+        target = min(one for one in layout.copies if one not in (newest, last_durable))
+        os.lseek(self._descriptor, target.start, os.SEEK_SET)
+        text = pad_copy(copy, layout.length)
+        if os.write(self._descriptor, text) < len(text):
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        if durable or not self._is_synced:
+            os.fsync(self._descriptor)
+            self._is_synced = True
+        written = StoredCopy(number, durable, target.start, head)
+        others = [one for one in layout.copies if one is not target]
+        self._content = _Content(None, Layout([written, *others], layout.length), written)
+        return written
+
+    def _write_new_file(self, copy: bytes) -> StoredCopy:
+        self._close()
+        write_atomic(self._file.path, new_file(copy).decode("ascii"))
+        self._descriptor, data = _open(self._file.path, os.O_RDWR)
+        layout = read_layout(data)
+        assert layout is not None
+        self._content = _Content(None, layout, layout.copies[0])
+        self._is_synced = True
+        return layout.copies[0]
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._close()
+        self._lock.release()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    __del__ = _close
+
+
+def _open(path: Path, access: int) -> tuple[int, bytes]:
+    """Open a file and read it; a symbolic link reads as empty: the program never creates one."""
+    try:
+        descriptor = os.open(path, access | _FLAGS)
+    except OSError as error:
+        if error.errno == ELOOP:
+            return -1, b""
+        raise
+    try:
+        return descriptor, os.read(descriptor, os.fstat(descriptor).st_size)
+    except BaseException:
+        os.close(descriptor)
+        raise

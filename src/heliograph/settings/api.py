@@ -85,7 +85,7 @@ class BaseOrders:
         self.clock = clock or Clock()
         permissions = permissions or Permissions(writes=writes, grid_code=grid_code, writes_per_day=writes_per_day)
         self.executor = OrderExecutor(
-            journal or Journal(journal_folder(), client.settings_guard.state_file.name),
+            journal or Journal(journal_folder(), client.settings_guard.store.name),
             replace(permissions, allow_commands=client.allow_commands),
             Actor(account, current_user(), program or Path(sys.argv[0] or "python").name),
             client.settings_of,

@@ -62,7 +62,7 @@ def async_orders_of(account: Account) -> AsyncOrders:
 
 def journal_of(account: Account) -> Journal:
     """Return the journal of an account; nothing is sent."""
-    return Journal(journal_folder(), create_client(account.for_settings()).guard.state_file.name)
+    return Journal(journal_folder(), create_client(account.for_settings()).guard.store.name)
 
 
 def _arguments(account: Account, program: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _matching(found: Sequence[ResolvedDevice], text: str | None) -> list[Resolve
 
 
 def _cache_path(account: Account) -> Path:
-    return journal_folder() / f"{create_client(account.for_settings()).guard.state_file.name}.devices.json"
+    return journal_folder() / f"{create_client(account.for_settings()).guard.store.name}.devices.json"
 
 
 def _load_cache(account: Account, now: float, max_age: float = CACHE_SECONDS) -> list[ResolvedDevice]:

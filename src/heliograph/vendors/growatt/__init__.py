@@ -18,12 +18,12 @@ from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperatio
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from heliograph.core.endpoint import Flow
     from heliograph.core.redact import Secret
-    from heliograph.core.session import Request, Session, Sleep
+    from heliograph.core.session import HttpFlow, Session
     from heliograph.keeper import Budget, Keeper
     from heliograph.keeper.guard import AccountGuard
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
@@ -119,7 +119,7 @@ class _GrowattAccount(AccountClient):
             return super().__repr__()
         return f"{super().__repr__()[:-1]}, token)" if self.has_password else repr(self.token_api)
 
-    def _run(self, start: Callable[[], Flow[T]]) -> Generator[Request | Sleep, Any, T]:
+    def _run(self, start: Callable[[], Flow[T]]) -> HttpFlow[T]:
         if not self.has_password:
             raise ConfigError(
                 "this needs the password API; create the client with user name and password too. The calls of the "

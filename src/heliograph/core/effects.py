@@ -1,0 +1,96 @@
+"""Storage effects of a flow: what a driver has to read or write for it, besides sending its requests.
+
+A flow does no I/O. It yields an `Effect`, and the driver (client.py) performs it: a blocking one in line, an async one
+on a thread or awaited. The contract of a driver:
+
+* The result of `Effect.perform` is sent into the flow; an error that it raises is thrown into the flow.
+* An interruption of the driver (`KeyboardInterrupt`, a cancelled task) is thrown into the flow too. The flow yields no
+  `Request` from then on, but effects that save its state and release its lock; these are performed.
+* An effect is never abandoned: if the task is cancelled meanwhile, the effect is finished and its result sent; the
+  cancellation is thrown into the flow at its next request or sleep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import CancelledError
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Effect:
+    """Work on stored data that a flow needs; subclasses name their arguments as members."""
+
+    is_async = False
+    """True if `perform` returns an awaitable; only an async driver can perform such an effect."""
+
+    def perform(self) -> Any:
+        """Do the work and return its result."""
+        raise NotImplementedError
+
+
+class FileAccess(Effect):
+    """A function that reads or writes files, and what it returns."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+    def perform(self) -> Any:
+        return self.function()
+
+
+EffectFlow = Generator[Effect, Any, T]
+"""A flow that reads or writes stored data and sends nothing."""
+
+
+def run_effects(flow: EffectFlow[T]) -> T:
+    """Run a flow without requests on the calling thread and return its result."""
+    outcome: Any = None
+    try:
+        while True:
+            effect = flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+            try:
+                outcome = effect.perform()
+            except BaseException as error:  # noqa: BLE001 - the flow decides, see above
+                outcome = error
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def run_effects_async(flow: EffectFlow[T]) -> T:
+    """Run a flow without requests, its effects off the event loop, and return its result."""
+    outcome: Any = None
+    interruption: CancelledError | None = None
+    try:
+        while True:
+            effect = flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+            outcome, cancelled = await finish_effect(effect)
+            interruption = interruption or cancelled
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        if interruption is not None:
+            raise interruption
+
+
+async def finish_effect(effect: Effect) -> tuple[Any, CancelledError | None]:
+    """Perform an effect on a thread, or await it; return its result or error, and a cancellation meanwhile."""
+    from asyncio import CancelledError, ensure_future, get_running_loop, wait  # noqa: PLC0415 - async drivers only
+
+    loop = get_running_loop()
+    future = ensure_future(effect.perform()) if effect.is_async else loop.run_in_executor(None, effect.perform)
+    cancelled = None
+    while not future.done():
+        try:
+            await wait((future,))
+        except CancelledError as error:
+            cancelled = error
+    if future.cancelled():  # by the end of its event loop
+        return CancelledError(), cancelled
+    return future.exception() or future.result(), cancelled
