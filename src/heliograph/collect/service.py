@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from heliograph.core.files import remedy
+from heliograph.core.files import limit_reached
 from heliograph.errors import HeliographError
 from heliograph.eventlog import LogEvent
 
@@ -87,8 +87,8 @@ async def _poll_isolated(poller: AccountPoller) -> None:
 
 def _report_internal_error(poller: AccountPoller, error: Exception) -> None:
     name = poller.progress.name
-    if isinstance(error, OSError) and (advice := remedy(error)):
-        poller.progress.problem = HeliographError(f"{error.strerror}; {advice}")
+    if why := limit_reached(error):
+        poller.progress.problem = HeliographError(why)
         _log.error(LogEvent("poll.failed", account=name, error=type(error).__name__, why=poller.progress.problem))
         return
     poller.progress.problem = HeliographError("internal error; please report it")
