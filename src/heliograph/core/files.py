@@ -21,7 +21,9 @@ _NO_THREAD = "can't start new thread"
 """The text of Python's `RuntimeError`, which has no code."""
 _MORE_SPACE = "free disk space"
 _MORE_FILES = "raise the limit of open files (`ulimit -n`, or LimitNOFILE= of the service)"
-_MORE_MEMORY = "free memory, or raise its limit or that of threads (`ulimit -v`, `ulimit -u`; MemoryMax=, TasksMax= of the service)"
+_MORE_MEMORY = (
+    "free memory, or raise its limit or that of threads (`ulimit -v`, `ulimit -u`; of a service: MemoryMax=, TasksMax=)"
+)
 _REMEDIES = {
     ENOSPC: _MORE_SPACE,
     EDQUOT: _MORE_SPACE,
