@@ -75,7 +75,12 @@ def table(tallies: list[Tally]) -> list[str]:
         "not recovered",
         "recovered by `doctor --repair`",
     )
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    return [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|", *rows(tallies)]
+
+
+def rows(tallies: list[Tally]) -> list[str]:
+    """Return a row for each result."""
+    lines = []
     for one in tallies:
         if one.skipped:
             lines.append(f"| {one.name} | 0 | | | | | | skipped: {one.skipped} |")
@@ -85,6 +90,16 @@ def table(tallies: list[Tally]) -> list[str]:
     return lines
 
 
+def write(run: str, tallies: list[Tally]) -> None:
+    """Write results to the page, beside those of scenarios that were not run."""
+    head, _, rest = PAGE.read_text("utf-8").partition(MARKERS[0])
+    old, _, end = rest.partition(MARKERS[1])
+    known = {line.split(" | ")[0]: line for line in [*old.splitlines(), *rows(tallies)] if line.startswith("| ")}
+    known.pop("| fault", None)
+    lines = [run, "", *table([]), *known.values()]
+    PAGE.write_text("\n".join([f"{head}{MARKERS[0]}", *lines, f"{MARKERS[1]}{end}"]), "utf-8")
+
+
 def main() -> int:
     """Run the scenarios and print the table; exit code 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -92,7 +107,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=tuple(SCENARIOS), default=tuple(SCENARIOS), metavar="SCENARIO")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--trials", type=int, help="trials of each scenario")
-    parser.add_argument("--write", action="store_true", help="write the table to docs/torture.md")
+    parser.add_argument("--write", action="store_true", help="write the rows of these scenarios to docs/torture.md")
     options = parser.parse_args()
     gc.freeze()  # forked programs share these pages
     tallies, begun = [], time.monotonic()
@@ -102,7 +117,7 @@ def main() -> int:
         print(
             f"{name}: {time.monotonic() - started:.0f} s, {tallies[-1].failures} failures", file=sys.stderr, flush=True
         )
-        print(table(tallies)[-1], file=sys.stderr, flush=True)
+        print(*rows(tallies[-1:]), file=sys.stderr, flush=True)
         for note in tallies[-1].notes:
             print(f"  {note}", file=sys.stderr, flush=True)
     minutes = (time.monotonic() - begun) / 60
@@ -111,11 +126,7 @@ def main() -> int:
     lines = [run, "", *table(tallies)]
     print("\n".join(lines))
     if options.write:
-        text = PAGE.read_text("utf-8")
-        head, _, rest = text.partition(MARKERS[0])
-        PAGE.write_text(
-            "\n".join([f"{head}{MARKERS[0]}", *lines, f"{MARKERS[1]}{rest.partition(MARKERS[1])[2]}"]), "utf-8"
-        )
+        write(run, tallies)
     return int(any(one.failures for one in tallies))
 
 

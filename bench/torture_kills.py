@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from heliograph.store import open_store
 from heliograph.store.base import Series
 from support.http_service import Service
-from torture_programs import FOREVER, Tally, World, order_states, world
+from torture_programs import FOREVER, Tally, Work, World, order_states, world
 
 if TYPE_CHECKING:
     import random
@@ -39,15 +39,17 @@ def collect(folder: Path, trials: int, chance: random.Random) -> Tally:
         code, text = cloud.run("collect", "--once", "--no-backfill")
         tally.expect(code == 0, "stuck", text)
         usual = _seconds_of_a_poll(cloud)
+        whole, poll = Work(usual), Work(usual / 2)
         known = cloud.times()
         for trial in range(trials):
-            cloud.advance(seconds=300)
+            # At night some plants upload nothing: five hours of each afternoon.
+            cloud.advance(seconds=300 if trial % 60 or not trial else 19 * 3600 + 300)
             program = cloud.start("collect", "--no-backfill")
             if trial % 2:
                 program.wait_for("collector.started")
-                time.sleep(chance.uniform(0, usual))
+                poll.wait(program, chance, "poll.done")
             else:
-                time.sleep(chance.uniform(0, 1.5 * usual))
+                whole.wait(program, chance, "poll.done")
             saved = "saved=true" in program.text
             program.kill()
             tally.trials += 1
@@ -94,7 +96,7 @@ def backfill(folder: Path, trials: int, chance: random.Random) -> Tally:
         whole = folder / "whole.sqlite"
         begun = time.monotonic()
         code, text = cloud.run(*words, "--store", str(whole))
-        usual = time.monotonic() - begun
+        work = Work(time.monotonic() - begun)
         tally.expect(code == 0, "stuck", text)
         truth = _days_of(cloud, whole)
         for trial in range(trials):
@@ -103,7 +105,7 @@ def backfill(folder: Path, trials: int, chance: random.Random) -> Tally:
                     part.unlink()
                 known: dict = {}
             program = cloud.start(*words)
-            time.sleep(chance.uniform(0, usual))
+            work.wait(program, chance)
             tally.struck += program.kill()
             tally.trials += 1
             found = _days_of(cloud, cloud.store)
@@ -139,10 +141,11 @@ def settings(folder: Path, trials: int, chance: random.Random) -> Tally:
         cloud.write_config(cloud.home, more="writes = true")
         plant = {one.family: one for one in cloud.emulator.accounts[0].plants}["tlx-battery"]
         device = plant.devices[0]
-        begun = time.monotonic()
-        code, text = cloud.run("settings", "set", device, "charge_stop_soc=50", "--yes")
-        usual = time.monotonic() - begun
-        tally.expect(code == 0, "stuck", text)
+        for value in ("50", "51"):  # the first change logs in
+            begun = time.monotonic()
+            code, text = cloud.run("settings", "set", device, f"charge_stop_soc={value}", "--yes")
+            tally.expect(code == 0, "stuck", text)
+        work = Work(time.monotonic() - begun)
         orders = cloud.home / "orders"
         for trial in range(trials):
             if trial % 12 == 11:  # twenty writes a day are allowed
@@ -150,7 +153,7 @@ def settings(folder: Path, trials: int, chance: random.Random) -> Tally:
             before = plant.settings["tlx"]["charge_stop_soc"]
             value = str(51 + trial % 40)
             program = cloud.start("settings", "set", device, f"charge_stop_soc={value}", "--yes")
-            time.sleep(chance.uniform(0, usual))
+            work.wait(program, chance)
             tally.struck += program.kill()
             tally.trials += 1
             after = plant.settings["tlx"]["charge_stop_soc"]
@@ -191,12 +194,15 @@ def outputs(folder: Path, trials: int, chance: random.Random) -> Tally:
             code, text = cloud.run("collect", "--once", "--no-backfill")
             tally.expect(code == 0, "stuck", text)
             usual = _seconds_of_a_poll(cloud)
+            work = Work(usual)
             for trial in range(trials):
                 cloud.advance(seconds=300)
                 program = cloud.start("collect", "--no-backfill")
                 if trial % 2:
                     program.wait_for("saved=true")
-                time.sleep(chance.uniform(0, 0.3 * usual if trial % 2 else 1.5 * usual))
+                    time.sleep(chance.uniform(0, 0.3 * usual))
+                else:
+                    work.wait(program, chance, "saved=true")
                 tally.struck += program.kill()
                 tally.trials += 1
                 tally.check_output(program.text, trial)

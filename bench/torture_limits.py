@@ -14,7 +14,7 @@ import torture_kills  # adds the tests' support modules to the path
 from support.killed_writer import Writer, check
 from support.postgres_server import Server, programs
 from support.store_fixtures import DatabasePlace
-from torture_programs import Tally, world
+from torture_programs import Tally, Work, world
 
 if TYPE_CHECKING:
     import random
@@ -69,27 +69,38 @@ def _limited(folder: Path, tally: Tally, all_limits) -> None:
 
 
 def clock_jumps(folder: Path, trials: int, chance: random.Random) -> Tally:
-    """Collect while the clock of the machine jumps by hours and years, which only `faketime` can simulate."""
+    """Collect and read current values while the machine's clock jumps by hours, days and a month."""
     tally = Tally("clock jumps (`faketime`)")
     if shutil.which("faketime") is None:
         tally.skipped = "`faketime` is not installed"
         return tally
-    jumps = [-(20 * 365 * 86_400), -86_400, -3600, -300, 300, 3600, 86_400, 365 * 86_400]
+    hour, day = 3600, 86_400
+    jumps = [hour, -hour, day, -day, 30 * day, -30 * day]
+    commands = [("collect", "--once", "--no-backfill"), ("now", "--json")]
     with world(folder) as cloud:
         known = cloud.times()
         for trial in range(trials):
+            seconds, words = jumps[trial // 2 % len(jumps)], commands[trial % 2]
             cloud.advance(seconds=300)
-            seconds = chance.choice(jumps)
-            code, text = cloud.run_shifted(seconds, "collect", "--once", "--no-backfill")
+            code, text = cloud.run_shifted(seconds, *words)
             tally.trials += 1
-            tally.check_output(text, f"{seconds} s")
-            tally.struck += code != 0
+            tally.check_output(text, f"{seconds} s: {words[0]}")
+            tally.struck += bool(seconds)
+            tally.expect(code == 0, "stuck", f"{seconds} s: {words[0]}: {text[-400:]}")
             found = cloud.times()
-            tally.expect(all(old <= new for old, new in zip(known, found, strict=True)), "lost", f"{trial}")
+            tally.expect(all(old <= new for old, new in zip(known, found, strict=True)), "lost", f"{seconds} s")
+            if words[0] == "collect":
+                tally.expect(code != 0 or known != found, "lost", f"{seconds} s: nothing new")
             known = found
-        cloud.advance(seconds=300)
-        code, text = cloud.run("collect", "--once", "--no-backfill")
-        tally.expect(code == 0, "stuck", text[-400:])
+        for words in commands:
+            cloud.advance(seconds=300)
+            code, text = cloud.run(*words)
+            tally.expect(code == 0, "stuck", f"{words[0]} afterwards: {text[-400:]}")
+        now = cloud.emulator.world.clock.now().timestamp()
+        tally.expect(all(moment <= now for times in cloud.times() for moment in times), "mistakes", "a future sample")
+        logins = sum(cloud.emulator.log.as_dict(0)["logins"].values())
+        tally.expect(logins == 1, "mistakes", f"{logins} logins")
+    chance.random()
     return tally
 
 
@@ -99,12 +110,13 @@ def stopped_holders(folder: Path, trials: int, chance: random.Random) -> Tally:
     with world(folder) as cloud:
         code, text = cloud.run("collect", "--once", "--no-backfill")
         tally.expect(code == 0, "stuck", text)
+        poll = Work(0.3)
         for trial in range(trials):
             known = cloud.times()
             cloud.advance(seconds=300)
             holder = cloud.start("collect", "--no-backfill")
             tally.expect(holder.wait_for("collector.started"), "stuck", f"{trial}: {holder.text[-300:]}")
-            time.sleep(chance.uniform(0, 0.3))
+            poll.wait(holder, chance, "poll.done")
             holder.signal(signal.SIGSTOP)
             tally.trials += 1
             tally.struck += "poll.done" not in holder.text

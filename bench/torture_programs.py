@@ -13,11 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
 from heliograph.store.base import Series
+
+if TYPE_CHECKING:
+    import random
 
 NOON = "2025-06-21T12:00:00+02:00"
 FOREVER = 1 << 40
@@ -117,6 +121,24 @@ class Program:
         return True
 
 
+class Work:
+    """The usual duration of a program's work, corrected by each trial: a fault at a random moment has to hit it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def wait(self, program: Program, chance: random.Random, done: str = "") -> None:
+        """Wait for a random part of the duration, at most until the program has ended or written a text."""
+        begun, part = time.monotonic(), chance.uniform(0, self.seconds)
+        while (passed := time.monotonic() - begun) < part:
+            if program.ended() or (done and done in program.text):
+                self.seconds = max((self.seconds + passed) / 2, 0.02)
+                return
+            time.sleep(0.002)
+        if part > 0.9 * self.seconds:
+            self.seconds *= 1.1
+
+
 class World:
     """Emulated clouds whose clock stands still, a home with configuration and store, and programs that use them."""
 
@@ -159,12 +181,9 @@ class World:
         return code, program.text
 
     def run_shifted(self, seconds: int, *words: str) -> tuple[int, str]:
-        """Run a command under `faketime`."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")},
-            "HELIOGRAPH_HOME": str(self.home),
-            "HELIOGRAPH_NO_KEYRING": "1",
-        }
+        """Run a command whose clock is ahead by some seconds, with `faketime`."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
+        environment |= {"HELIOGRAPH_HOME": str(self.home), "HELIOGRAPH_NO_KEYRING": "1"}
         command = ["faketime", "-f", f"{seconds:+d}s", sys.executable, "-m", "heliograph", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout + done.stderr

@@ -1,5 +1,6 @@
 """The commands `now`, `call` and `demo` against both emulated clouds, the table, and error handling."""
 
+import errno
 import io
 import json
 import os
@@ -555,6 +556,21 @@ def test_run_guarded_hides_text_of_internal_error(capsys, monkeypatch):
     monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
     assert run_guarded(failing(KeyError("hunter2"))) == 1
     assert "KeyError" in one_line(capsys.readouterr().err, "hunter2")
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.EMFILE, "Too many open files", "hunter2"), "Too many open files; raise the limit"),
+        (OSError(errno.ENOSPC, "No space left on device", "hunter2"), "No space left on device; free disk space"),
+        (MemoryError("hunter2"), "no memory; free memory"),
+        (RuntimeError("can't start new thread"), "no thread could be started; free memory"),
+    ],
+)
+def test_run_guarded_names_the_remedy_of_a_limit(error, advice, capsys, monkeypatch):
+    monkeypatch.delenv("HELIOGRAPH_DEBUG", raising=False)
+    assert run_guarded(failing(error)) == 1
+    assert advice in " ".join(one_line(capsys.readouterr().err, "hunter2").split())
 
 
 def test_run_guarded_raises_with_debug(monkeypatch):

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from datetime import UTC, datetime
+from errno import EMFILE
 
 import pytest
 
@@ -230,12 +231,22 @@ def test_buffered_writer_retries_without_another_poll(tmp_path, monkeypatch):
         assert [one.measured_at for one in store.samples(ROOF, 0, 1 << 40)] == [SAMPLE.measured_at]
 
 
-def test_collect_logs_internal_error_in_one_line_without_its_text(capsys, tmp_path):
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (ZeroDivisionError("s3cret"), "event=internal.error account=home error=ZeroDivisionError where="),
+        (
+            OSError(EMFILE, "Too many open files", "s3cret"),
+            'event=poll.failed account=home error=OSError why="Too many',
+        ),
+    ],
+)
+def test_collect_logs_foreign_error_in_one_line_without_its_text(error, event, capsys, tmp_path):
     class Broken:
         progress = PollProgress("home")
 
         async def poll_once(self):
-            raise ZeroDivisionError("s3cret")
+            raise error
 
     async def run():
         return await collect_once(
@@ -251,5 +262,6 @@ def test_collect_logs_internal_error_in_one_line_without_its_text(capsys, tmp_pa
     finally:
         log.removeHandler(handler)
     (line,) = capsys.readouterr().err.splitlines()
-    assert " error event=internal.error account=home error=ZeroDivisionError where=" in line
+    assert f" error {event}" in line
     assert "s3cret" not in line
+    assert ("ulimit -n" in line) == isinstance(error, OSError)

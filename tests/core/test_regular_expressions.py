@@ -60,6 +60,7 @@ SERVER_TEXT = {
     "cli/formats.py": [(formats.escape_formulas.__wrapped__, [" ", "\t", "; ", ";\t", "\t ", "\n"])],
     "core/parsing.py": [
         (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
+        (parsing.parse_http_date, ["1", "Sat, ", "Sat, 28 Nov 2026 ", "2", ":1", " "]),
     ],
     "core/redact.py": [
         (mask(0), ['"pwd"', '"pwd" ', '"pwd": "', '"pwd": "\\', '\\"', '"pwd": 1.', '"pwd": -', " "]),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def test_sample_contains_every_target_and_no_run_twice():
     assert len(set(runs)) == 7
     assert runs == list(sampled(targets, 7, 1))
     assert len(list(sampled(targets, 100, 1))) == 12
+
+
+def test_sample_of_many_mutations_needs_little_memory():
+    places = tuple((number,) for number in range(5_000))
+    target = Target("d", "now", "f", "call", "value", places, tuple(map(str, range(100))))
+    tracemalloc.start()
+    try:
+        assert len(list(sampled([target], 100, 1))) == 100
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def negative(sample):

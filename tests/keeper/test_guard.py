@@ -653,6 +653,38 @@ def test_guard_reads_with_a_stored_session_on_a_full_disk(program, cloud):
     assert len(cloud.logins) == 1
 
 
+def test_guard_records_a_login_although_no_file_can_be_opened(program, cloud, monkeypatch):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    real = cloud._login
+
+    def login(fields):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        return real(fields)
+
+    monkeypatch.setattr(cloud, "_login", login)
+    try:
+        assert program().run() is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert program().run() is None
+    assert len(cloud.logins) == 1
+    assert book(program()).failures == 0
+
+
+def test_guard_without_files_says_how_to_raise_the_limit(program, cloud):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    one = program()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        error = one.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert isinstance(error, StoreError)
+    assert "ulimit -n" in str(error)
+    assert cloud.requests == []
+    assert one.run() is None
+
+
 FULL_DISK_SCRIPT = """
 import subprocess, sys
 from pathlib import Path

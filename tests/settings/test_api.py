@@ -170,6 +170,18 @@ def test_journal_refuses_symlinks(client, tmp_path):
     assert client.written == []
 
 
+def test_journal_refuses_a_linked_folder_where_others_can_write(client, tmp_path):
+    shared, elsewhere = tmp_path / "shared", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "orders").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="symbolic link"):
+        make_orders(client, shared / "orders").set(DEVICE, "charge_stop_soc", 90)
+    assert list(elsewhere.iterdir()) == []
+    assert client.written == []
+
+
 @pytest.mark.parametrize(
     ("behaviours", "state", "why"),
     [

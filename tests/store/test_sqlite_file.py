@@ -1,5 +1,6 @@
 """The store in a file: its permissions, its past, its corruption, its disk."""
 
+import resource
 import sqlite3
 import sys
 import textwrap
@@ -275,3 +276,13 @@ def test_sqlite_file_replaced_by_another_kind_is_an_error(path):
         path.unlink()
         moved(path.with_name("away.sqlite"), path)
         assert [one.series for one in store.latest()] == [ROOF]
+
+
+def test_sqlite_error_without_file_descriptors_names_their_limit(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(StoreError, match="ulimit -n"):
+            SqliteStore(tmp_path / "x.sqlite", writes=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import NamedTuple
 
@@ -57,10 +58,15 @@ def sampled(targets, count, seed):
     chosen = random.Random(seed)
     order = list(targets)
     chosen.shuffle(order)
-    orders = [chosen.sample(range(len(target)), min(len(target), count)) for target in order]
-    left = count
-    while left and any(orders):
+    count = min(count, sum(map(len, order)))
+    # Only as many numbers as will be used: half a million numbers take 20 MB.
+    rounds = next(most for most in itertools.count() if sum(min(len(target), most) for target in order) >= count)
+    orders = [chosen.sample(range(len(target)), min(len(target), rounds)) for target in order]
+    yield from itertools.islice(_in_turn(order, orders), count)
+
+
+def _in_turn(order, orders):
+    while any(orders):
         for target, numbers in zip(order, orders, strict=True):
-            if numbers and left:
-                left -= 1
+            if numbers:
                 yield target.run(numbers.pop())

@@ -92,8 +92,10 @@ def report_failure(error: Exception, about: str = "") -> int:
     if isinstance(error, ModuleNotFoundError) and error.name == "h11":
         print_error(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
         return 2
-    if isinstance(error, OSError) and error.strerror:  # a full disk, a closed terminal
-        print_error(f"{about}{error.strerror}")
+    from heliograph.core.files import limit_reached  # noqa: PLC0415 - errors only
+
+    if (why := limit_reached(error)) or (isinstance(error, OSError) and (why := error.strerror or "")):
+        print_error(f"{about}{why}")
         return 1
     # The text of a foreign exception may contain secrets, so only its type is shown.
     print_error(f"{about}internal error ({type(error).__name__}); please report it with the output of {DEBUG}=1")

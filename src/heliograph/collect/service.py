@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from heliograph.core.files import limit_reached
 from heliograph.errors import HeliographError
 from heliograph.eventlog import LogEvent
 
@@ -72,18 +73,23 @@ async def _run_isolated(poller: AccountPoller, clock: Clock, stop: asyncio.Event
     while not stop.is_set():
         try:
             await poller.run(stop)
-        except Exception:  # noqa: BLE001 - the boundary between accounts
-            _report_internal_error(poller)
+        except Exception as error:  # noqa: BLE001 - the boundary between accounts
+            _report_internal_error(poller, error)
             await clock.wait(clock.now() + _RESTART_SECONDS, stop)
 
 
 async def _poll_isolated(poller: AccountPoller) -> None:
     try:
         await poller.poll_once()
-    except Exception:  # noqa: BLE001 - the boundary between accounts
-        _report_internal_error(poller)
+    except Exception as error:  # noqa: BLE001 - the boundary between accounts
+        _report_internal_error(poller, error)
 
 
-def _report_internal_error(poller: AccountPoller) -> None:
+def _report_internal_error(poller: AccountPoller, error: Exception) -> None:
+    name = poller.progress.name
+    if why := limit_reached(error):
+        poller.progress.problem = HeliographError(why)
+        _log.error(LogEvent("poll.failed", account=name, error=type(error).__name__, why=poller.progress.problem))
+        return
     poller.progress.problem = HeliographError("internal error; please report it")
-    _log.exception(LogEvent("internal.error", account=poller.progress.name))
+    _log.exception(LogEvent("internal.error", account=name))

@@ -49,6 +49,9 @@ _SENTINELS = frozenset(
     }
 )
 
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 CHINA = timezone(timedelta(hours=8))
 _MAX_OFFSET = 14.0
 """Hours of the largest UTC offset in use."""
@@ -169,6 +172,25 @@ def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-
         except (ValueError, OverflowError):
             continue
     return None
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Parse a `Date` header; None if it has another form, or is not of this century.
+
+    The parser of the standard library imports ten modules, which must not fail between a login and its outcome.
+
+    >>> parse_http_date("Sun, 21 Jun 2026 22:30:00 GMT"), parse_http_date("Sun, 31 Jun 2026 22:30:00 GMT")
+    (datetime.datetime(2026, 6, 21, 22, 30, tzinfo=datetime.timezone.utc), None)
+    """
+    match = _HTTP_DATE.fullmatch(text)
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = map(int, match.group(1, 3, 4, 5, 6))
+    try:
+        time = datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return _from_epoch(time.timestamp() * 1000)
 
 
 def offset_zone(hours: float | None) -> timezone | None:

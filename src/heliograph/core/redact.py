@@ -111,6 +111,11 @@ def mask_secrets(text: str) -> str:
     return text
 
 
+# Like html.escape, whose module would be imported while a login is in progress.
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_HTML_QUOTES = str.maketrans({'"': "&quot;", "'": "&#x27;"})
+
+
 class SecretMasker:
     """Masks known secrets in texts, in every encoding they may appear in.
 
@@ -132,13 +137,13 @@ def _forms(secret: str) -> Iterator[str]:
     """Yield a secret as it is, and as HTML, URLs, JSON and headers encode it."""
     from base64 import b64encode  # noqa: PLC0415 - only needed when a text is shown
     from hashlib import md5  # noqa: PLC0415
-    from html import escape  # noqa: PLC0415
     from json import dumps  # noqa: PLC0415
     from urllib.parse import quote, quote_plus  # noqa: PLC0415
 
     raw = secret.encode("utf-8", "surrogatepass")
     digest = md5(raw, usedforsecurity=False).hexdigest()
-    yield from (secret, escape(secret), escape(secret, quote=False), quote(raw), quote(raw, safe=""), quote_plus(raw))
+    escaped = secret.translate(_HTML)
+    yield from (secret, escaped.translate(_HTML_QUOTES), escaped, quote(raw), quote(raw, safe=""), quote_plus(raw))
     yield from (dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], digest)
     yield from (b64encode(raw).decode(), b64encode(digest.encode()).decode())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from heliograph.core.effects import Effect
-from heliograph.core.parsing import parse_time
+from heliograph.core.parsing import parse_http_date
 from heliograph.core.redact import find_secrets, mask_secrets, redact_url
 from heliograph.errors import ConfigError
 
@@ -177,13 +177,8 @@ _RELEASED = 1_767_225_600.0
 
 
 def _clock_skew(date: str, received_at: float) -> float:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import
-
-    try:
-        server_time = parse_time(parsedate_to_datetime(date).timestamp() * 1000, None)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    if server_time is None:  # not of this century
+    server_time = parse_http_date(date)
+    if server_time is None:
         return 0.0
     skew = server_time.timestamp() - received_at
     if skew > _MAX_AHEAD and received_at >= _RELEASED:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.core.files import HeldFileLock, write_atomic
+from heliograph.core.files import HeldFileLock, remedy, write_atomic
 from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
 from heliograph.keeper.state_format import (
@@ -122,7 +122,8 @@ class StateFile:
         """Return the error of a file that cannot be read, written or locked, with advice."""
         return StoreError(
             f"{self.path}: {error.strerror or error}. This file stores the state of an account, which prevents account "
-            "locks; free disk space, set HELIOGRAPH_HOME to another folder, or create the client with keeper=None"
+            f"locks; {remedy(error) or 'free disk space'}, set HELIOGRAPH_HOME to another folder, or create the client "
+            "with keeper=None"
         )
 
 

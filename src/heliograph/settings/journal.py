@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.files import file_lock
+from heliograph.core.files import file_lock, remedy
 from heliograph.errors import StoreError
 from heliograph.settings.models import Change, ChangeState, Order, OrderKind
 
@@ -182,8 +182,8 @@ class Journal:
     def unusable_error(self, error: OSError) -> StoreError:
         """Return the error for a journal that cannot be read or written."""
         return StoreError(
-            f"{self.path}: {error.strerror or error}. Nothing is sent that cannot be recorded there; free the disk, or "
-            "set HELIOGRAPH_HOME to a folder of your own"
+            f"{self.path}: {error.strerror or error}. Nothing is sent that cannot be recorded there; "
+            f"{remedy(error) or 'free the disk'}, or set HELIOGRAPH_HOME to a folder of your own"
         )
 
 

@@ -52,6 +52,7 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
     sqlite3.SQLITE_FULL: "nothing of this write was stored; free disk space and try again",
     sqlite3.SQLITE_IOERR: "nothing of this write was stored; free disk space, check the disk, and try again",
+    sqlite3.SQLITE_CANTOPEN: "check its folder, the free disk space, and the limit of open files (`ulimit -n`)",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the collector, then run: {command}",
     sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: use another file, or move this one away",
 }
@@ -387,6 +388,7 @@ def store_errors(path: Path) -> Iterator[None]:
         advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
         raise StoreError(f"{path}: {error}{advice}") from error
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error
+        advice = f" ({advice})" if (advice := files.remedy(error)) else ""
+        raise StoreError(f"{path}: {error.strerror or error}{advice}") from error
     except (OverflowError, UnicodeError) as error:
         raise StoreError(f"{path}: a value that cannot be stored: {error}") from error
