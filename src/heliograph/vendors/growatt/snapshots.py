@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
+from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
@@ -25,9 +26,18 @@ _DEVICES_MAX_AGE = 86400.0
 """Seconds before the device list of a plant is fetched again for its history."""
 
 
-def plants(session: Session) -> tuple[Plant, ...]:
+def plants(session: Session) -> FlowGenerator[tuple[Plant, ...]]:
     """Return all plants of the account, as listed in the login response."""
+    yield ENSURE_SESSION
     return tuple(Plant(vendor=VENDOR, id=id_, name=name) for id_, name in session.facts["plants"].items())
+
+
+def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[tuple[Snapshot, ...]]:
+    """Fetch the snapshots of these plants, or of all."""
+    found: list[Snapshot] = []
+    for plant_id in wanted or tuple(session.facts["plants"]):
+        found.append((yield from snapshot(session, plant_id)))  # noqa: PERF401 - a generator step
+    return tuple(found)
 
 
 def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:

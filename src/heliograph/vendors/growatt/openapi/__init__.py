@@ -8,99 +8,40 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from heliograph.client import AccountClient, AsyncClient, BlockingClient, snapshot_operation
+from heliograph.client import AccountClient, AsyncClient, BlockingClient
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.keeper.limits import Limits
-from heliograph.local_time import parse_day, period_range
 from heliograph.vendors.growatt.auth import resolve_server
+from heliograph.vendors.growatt.composite import HistoryOperations, SnapshotOperations
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 from heliograph.vendors.growatt.openapi.auth import GrowattTokenProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Mapping
 
     from heliograph.core.session import Session
-    from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.model import Device
     from heliograph.settings.definition import Setting, Values
-    from heliograph.vendors.base import LivePoll, PollRhythm
 
 __all__ = ["AsyncGrowattToken", "GrowattToken", "OpenApiCalls"]
 
 
-class GrowattTokenData:
-    """Plants, snapshots and history of a token in the common model."""
+class GrowattTokenSnapshots(SnapshotOperations):
+    """Plants and snapshots by the token API."""
 
-    @composite
-    def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
-        """All plants of the token."""
-        from heliograph.model import Plant  # noqa: PLC0415
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+    _package = __name__
 
-        session: Session = yield ENSURE_SESSION
-        names = yield from snapshots.plants(session)
-        return tuple(Plant(vendor=snapshots.VENDOR, id=id_, name=name) for id_, name in names.items())
 
-    @snapshot_operation
-    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
-        """The current snapshot of one plant."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+class GrowattTokenHistory(HistoryOperations):
+    """History by the token API."""
 
-        session: Session = yield ENSURE_SESSION
-        (snapshot,) = yield from snapshots.snapshots(session, (str(plant_id),))
-        return snapshot
+    _package = __name__
 
-    @snapshot_operation
-    def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
-        """The current snapshots of all plants of the token."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
 
-        session: Session = yield ENSURE_SESSION
-        return (yield from snapshots.snapshots(session))
-
-    @composite
-    def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
-        """The current values of these plants (default: all); every poll reports powers and counters alike."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
-
-        session: Session = yield ENSURE_SESSION
-        return (yield from snapshots.live(session, tuple(plants)))
-
-    @composite
-    def day_curve(self, plant_id: str, day: date | str) -> FlowGenerator[tuple[Sample, ...]]:
-        """A plant's powers over one plant-local day; older than 95 days, its AC output only."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        local_day = parse_day(day)
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.day_curve(session, plant_id, local_day))
-
-    @composite
-    def period_energies(self, plant_id: str, period: str = "") -> FlowGenerator[tuple[PeriodEnergy, ...]]:
-        """Yields of the days of a month ("2026-06"), the months of a year ("2026"), or of 20 years ("")."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        period_range(period)  # an invalid period is rejected before a request
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.period_energies(session, plant_id, period))
-
-    @composite
-    def first_day(self, plant_id: str) -> FlowGenerator[date | None]:
-        """The day a plant was created in the cloud; None if not reported."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.first_day(session, plant_id))
-
-    @composite
-    def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
-        """Requests needed for a plant's history."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.history_cost(session, plant_id))
+class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory):
+    """Plants, snapshots, history and settings of a token."""
 
     @composite
     def access_problem(self) -> FlowGenerator[str]:
