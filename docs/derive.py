@@ -32,6 +32,7 @@ from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
+from heliograph.vendors.growatt.openapi.settings import FAMILIES as TOKEN_SETTINGS
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.vendors.growatt.sources import ALL_FAMILIES, SOURCES, source_of
 from heliograph.web.api import CALLS, PREFIX
@@ -307,11 +308,21 @@ def token_sources() -> str:
     """Return the table of which API answers which question of an account with a token and a password."""
     rows = ["| question | answered by | the other API answers if |", "|---|---|---|"]
     rows += [f"| {question} | {source.first} | {source.otherwise or 'never'} |" for question, source in SOURCES.items()]
-    questions: tuple[Question, ...] = ("live values", "powers of a day", "energies of periods", "settings")
+    questions: tuple[Question, ...] = (
+        *("live values", "powers of a day", "energies of periods", "settings read", "settings written"),
+    )
     rows += ["", f"| family | {' | '.join(questions)} |", f"|---|{'---|' * len(questions)}"]
     for family in ALL_FAMILIES:
-        answers = (source_of(question, [family]) or "neither" for question in questions)
+        answers = (source_of(question, [family]) for question in questions)
         rows.append(f"| `{family}` | {' | '.join(answers)} |")
+    return "\n".join(rows)
+
+
+def token_settings() -> str:
+    """Return the table of the settings that the token API has, by family."""
+    rows = ["| family | settings |", "|---|---|"]
+    for family, found in TOKEN_SETTINGS.items():
+        rows.append(f"| `{family}` | {', '.join(f'`{entry.setting.name}`' for entry in found.entries)} |")
     return "\n".join(rows)
 
 
@@ -322,6 +333,7 @@ TABLES = {
     "goodwe raw": lambda: raw(goodwe.RAW_ONLY),
     "growatt calls": lambda: calls(GrowattCalls),
     "growatt token sources": token_sources,
+    "growatt token settings": token_settings,
     "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

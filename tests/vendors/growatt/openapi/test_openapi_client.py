@@ -34,6 +34,7 @@ def ready(emulator):
 @pytest.fixture(autouse=True)
 def no_gap(monkeypatch):
     monkeypatch.setattr(limits, "GAP", 0.0)
+    monkeypatch.setattr(limits, "COMMAND_GAP", 0.0)
 
 
 @pytest.fixture

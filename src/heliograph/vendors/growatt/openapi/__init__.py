@@ -56,17 +56,32 @@ class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory):
 
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-        """No settings are read through the token API yet."""
-        yield ENSURE_SESSION
-        return {}
+        """The current values of all settings of a device; None for settings that cannot be read.
+
+        An equal call is allowed every five minutes; a MIN has three calls that report its settings, an SPH two.
+        """
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        session: Session = yield ENSURE_SESSION
+        return (yield from settings.read_settings(session, device))
 
     @composite
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-        """No settings are written through the token API yet; use the declared calls."""
-        from heliograph.errors import ConfigError  # noqa: PLC0415
+        """Write one setting: the values are validated and sent once, without a retry.
 
-        yield ENSURE_SESSION
-        raise ConfigError(f"the setting {name} cannot be written with a token; configure user name and password too")
+        `RequestRefused`: the vendor API rejected it. `Unreachable` and `Unreadable`: the outcome is unknown, also after
+        an error of the cloud, which may have been applied. No error means that the vendor API accepted it.
+        """
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        yield from settings.write_setting(device, name, values)
+
+    @staticmethod
+    def settings_of(device: Device) -> tuple[Setting, ...]:
+        """The settings of a device of this family; nothing is sent."""
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        return settings.settings_of(device)
 
 
 class _TokenAccount(AccountClient):
@@ -89,10 +104,6 @@ class _TokenAccount(AccountClient):
     @staticmethod
     def resolve_server(server: str) -> str:
         return resolve_server(server)
-
-    def settings_of(self, device: Device) -> tuple[Setting, ...]:
-        """Return no settings: none is read through the token API yet."""
-        return ()
 
 
 class GrowattToken(_TokenAccount, OpenApiCalls, GrowattTokenData, BlockingClient):

@@ -14,6 +14,7 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
     OpenApiFailure,
 )
 from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean
+from heliograph.emulator.clouds.growatt.openapi.settings import settings_bean
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -198,11 +199,13 @@ def v4_last_data(call: OpenApiCall) -> dict[str, Any]:
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_device_info)
 def v4_device_info(call: OpenApiCall) -> dict[str, Any]:
-    """Identity of several devices."""
-    rows = [
-        {"deviceSn": device.serial, "datalogSn": f"LOG{device.plant.id}", "nominalPower": device.household.peak_power}
-        for device in _devices(call)
-    ]
+    """Identity and settings of several devices."""
+    rows = []
+    for device in _devices(call):
+        settings = settings_bean(device)
+        row = {"deviceSn": device.serial, "datalogSn": f"LOG{device.plant.id}"}
+        nested = {"tlxSetbean": settings} if call.arguments["deviceType"] == "min" else settings
+        rows.append({**row, "nominalPower": device.household.peak_power, **nested})
     return {call.arguments["deviceType"]: rows}
 
 
