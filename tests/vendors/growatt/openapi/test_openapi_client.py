@@ -13,6 +13,7 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import InvalidCredentials, RequestRefused, Throttled
 from heliograph.keeper import Keeper
+from heliograph.vendors.base import PollRhythm
 from heliograph.vendors.growatt import Growatt
 from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken, auth, limits
 
@@ -239,6 +240,43 @@ def test_async_client_returns_the_same(ready, emulator, tmp_path):
     assert snapshot.load_power == pytest.approx(
         plant(emulator, "storage").households[0].values(NOON)["load_power"], abs=0.1
     )
+
+
+def test_poll_takes_over_what_another_program_has_just_fetched(client, ready, emulator, now, tmp_path):
+    shown = client.snapshots()
+    asked = sent(emulator)
+    now[0] += 60
+    options = {"server": ready["growatt"], "zone": BERLIN, "keeper": Keeper(tmp_path / "accounts")}
+    collector = AsyncGrowattToken(
+        ready["accounts"][0]["token"], **options, self_throttled=True, clock=client.guard.clock
+    )
+    poll = asyncio.run(collector.live(PollRhythm(310.0, 310.0, 3600.0)))
+    assert [one.values for one in poll.snapshots] == [one.values for one in shown]
+    assert poll.load.every_poll == 6
+    assert sent(emulator) == asked
+    # Nothing older than the vendor's interval is taken over.
+    now[0] += 250
+    assert asyncio.run(collector.live(PollRhythm(310.0, 310.0, 3600.0))).snapshots
+    assert sent(emulator) > asked
+
+
+def test_poll_within_the_interval_without_saved_snapshots_is_throttled(client, emulator, now):
+    plant_id = plant(emulator, "tlx").id
+    rhythm = PollRhythm(310.0, 310.0, 3600.0)
+    assert client.live(rhythm, [plant_id]).snapshots
+    now[0] += 60
+    with pytest.raises(Throttled, match="was sent 60 s ago"):
+        client.live(rhythm, [plant_id])
+
+
+def test_values_missing_without_device_permission_have_a_reason_and_a_remedy(client, emulator):
+    assert client.missing_values() == {}
+    emulator.faults.set({"no_permission": True})
+    plant_id = plant(emulator, "tlx").id
+    client.snapshot(plant_id)
+    assert client.missing_values().keys() == {plant_id}
+    assert "may not read the devices" in client.missing_values()[plant_id]
+    assert "heliograph login growatt" in client.missing_values()[plant_id]
 
 
 def test_readable_token_has_no_access_problem(client):

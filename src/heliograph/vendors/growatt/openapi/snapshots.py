@@ -231,6 +231,15 @@ def unreadable_plants(session: Session) -> dict[str, UnreadablePlant]:
     return {plant: UnreadablePlant(*row) for plant, row in session.facts.get("unreadable", {}).items()}
 
 
+def missing_values(session: Session) -> dict[str, str]:
+    """Return why values of a plant are missing, with the remedy, by plant id."""
+    remedy = (
+        "Only Growatt's regional service can grant a token the permission to read devices; user name and password "
+        "beside the token read them too: heliograph login growatt"
+    )
+    return {plant: f"{row.reason}. {remedy}" for plant, row in unreadable_plants(session).items()}
+
+
 def _remember_readable(session: Session, plant_id: str, listed: tuple[ListedDevice, ...], *, readable: bool) -> None:
     known = unreadable_plants(session)
     before = known.pop(plant_id, None)
