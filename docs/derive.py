@@ -32,6 +32,7 @@ from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
+from heliograph.vendors.growatt.openapi.history import DEPTH, HISTORY_CALLS
 from heliograph.vendors.growatt.openapi.settings import FAMILIES as TOKEN_SETTINGS
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.vendors.growatt.sources import ALL_FAMILIES, SOURCES, source_of
@@ -318,6 +319,25 @@ def token_sources() -> str:
     return "\n".join(rows)
 
 
+def token_history() -> str:
+    """Return the table of which API and call delivers which history of an account with a token."""
+    rows = ["| history | by token | with a password too |", "|---|---|---|"]
+    for family in ALL_FAMILIES:
+        call, requests = HISTORY_CALLS[family]
+        often = "10 seconds" if call == "v1_history" else "5 minutes"
+        older = "older days by password" if source_of("energies of periods", [family]) == "password" else "the same"
+        rows.append(
+            f"| a day's powers, `{family}` | `{call}`: {requests} per day and device, every {often}, "
+            f"{DEPTH.days} days back | {older} |"
+        )
+    rows += [
+        "| a day's AC output of a plant | `v1_plant_power`: 1 per day, all years | the same |",
+        "| yields of days, months, years | `v1_plant_energy`: 1 per 7 days, 2 or 20 years; all years | by password |",
+        "| energies of grid, battery and load | from the powers of the days above | by password, all years |",
+    ]
+    return "\n".join(rows)
+
+
 def token_settings() -> str:
     """Return the table of the settings that the token API has, by family."""
     rows = ["| family | settings |", "|---|---|"]
@@ -334,6 +354,7 @@ TABLES = {
     "growatt calls": lambda: calls(GrowattCalls),
     "growatt token sources": token_sources,
     "growatt token settings": token_settings,
+    "growatt token history": token_history,
     "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

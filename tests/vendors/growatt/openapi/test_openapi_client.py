@@ -223,6 +223,43 @@ def test_day_curve_and_energies_come_from_the_device_rows(client, emulator):
     assert client.first_day(home.id) == date(2025, 1, 1)
 
 
+def test_day_of_a_min_is_fetched_in_pages_ten_seconds_apart(client, emulator, now, monkeypatch):
+    monkeypatch.setattr("heliograph.client.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    home = plant(emulator, "tlx-battery")
+    cost = client.history_cost(home.id).curve
+    began, used = now[0], client.budget.requests_used
+    curve = client.day_curve(home.id, "2026-06-20")
+    truth = dict(home.households[0].curve("2026-06-20"))
+    assert len(curve) == len(truth) == 288
+    for sample in curve[::24]:
+        assert sample.pv_power == pytest.approx(truth[sample.moment]["pv_power"], abs=0.1)
+        assert sample.grid_power == pytest.approx(truth[sample.moment]["grid_power"], abs=0.2)
+    assert client.budget.requests_used == used + cost == used + 3
+    assert 20 <= now[0] - began <= 30
+    # The next day is another page of the same call.
+    client.day_curve(home.id, "2026-06-19")
+    assert 50 <= now[0] - began <= 70
+
+
+def test_day_of_a_hybrid_is_one_request_every_five_minutes(client, emulator, now):
+    home = plant(emulator, "mix").id
+    assert client.history_cost(home).curve == 1
+    assert client.day_curve(home, "2026-06-20")
+    with pytest.raises(Throttled, match="every 5 min") as caught:
+        client.day_curve(home, "2026-06-19")
+    assert not caught.value.account_wide
+    now[0] += caught.value.retry_after
+    assert client.day_curve(home, "2026-06-19")
+
+
+def test_calls_for_history_are_three_seconds_apart(client, emulator, now, monkeypatch):
+    slept = []
+    monkeypatch.setattr(limits, "GAP", 1.0)
+    monkeypatch.setattr("heliograph.client.sleep", slept.append)
+    client.period_energies(plant(emulator, "mix").id, "2026-05")
+    assert slept[-4:] == [3.0] * 4
+
+
 def test_old_day_has_the_output_of_the_plant(client, emulator):
     day = (NOON - timedelta(days=120)).date()
     curve = client.day_curve(plant(emulator, "mix").id, day)

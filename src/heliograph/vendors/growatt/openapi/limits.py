@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 MARGIN = 5.0
 """Seconds added to each interval, because the vendor's clock decides."""
+SHORT_MARGIN = 1.0
+"""Seconds added to intervals that a call waits for."""
+_LONGEST_WAIT = 60.0
+"""The shortest interval for which a call does not wait, but is rejected."""
 INTERVAL = 300.0
 """Seconds between two equal calls, unless the table below has another value."""
 GAP = 1.0
@@ -30,7 +34,9 @@ INTERVALS = {
     "v1_read_parameter": 5.0,
 }
 """Seconds between two equal calls that the vendor allows more often (docs/clouds/growatt.md)."""
-_HISTORY = frozenset(("v1_history", "v1_inverter_history", "v4_history", "v1_plant_power", "v1_plant_energy"))
+_DEVICE_HISTORY = frozenset(("v1_history", "v1_inverter_history", "v4_history", "v4_histories"))
+_HISTORY = _DEVICE_HISTORY | {"v1_plant_power", "v1_plant_energy"}
+_DATES = frozenset(("start_date", "end_date", "date", "page"))
 _FAST_FAMILIES = {
     "v1_last_data": {"mix", "spa", "hps", "storage"},
     "v1_history": {"tlx", "spa", "hps", "storage", "boost"},
@@ -62,8 +68,9 @@ def family_interval(family: str) -> float:
 
 
 def call_key(call: Call[Any]) -> str:
-    """Return what is counted: the call with its arguments."""
-    fields = (f"{key}={value}" for key, value in sorted(call.fields.items()))
+    """Return what is counted: the call with its arguments; for the history of a device, without dates and pages."""
+    ignored = _DATES if call.endpoint.name in _DEVICE_HISTORY else ()
+    fields = (f"{key}={value}" for key, value in sorted(call.fields.items()) if key not in ignored)
     return " ".join((call.endpoint.name, *fields))
 
 
@@ -71,7 +78,9 @@ def seconds_until_due(session: Session, call: Call[Any]) -> float:
     """Return the seconds until the vendor allows a call again; 0 if it may be sent now."""
     at, now = session.facts.get("sent", {}).get(call_key(call)), session.now
     # A time in the future is from a clock that was set back since; it must not block the call for years.
-    return 0.0 if at is None or at > now else max(0.0, at + interval_of(call) + MARGIN - now)
+    interval = interval_of(call)
+    margin = MARGIN if interval >= _LONGEST_WAIT else SHORT_MARGIN
+    return 0.0 if at is None or at > now else max(0.0, at + interval + margin - now)
 
 
 def pause_before(session: Session, call: Call[Any]) -> float:
@@ -81,20 +90,20 @@ def pause_before(session: Session, call: Call[Any]) -> float:
     """
     now, key, interval = session.now, call_key(call), interval_of(call)
     sent: dict[str, float] = session.facts.setdefault("sent", {})
-    if interval >= 60.0 and (seconds := seconds_until_due(session, call)):
+    if (seconds := seconds_until_due(session, call)) and interval >= _LONGEST_WAIT:
         raise too_often(
             f"this call was sent {now - sent[key]:.0f} s ago, and the vendor allows it every {interval / 60:g} min",
             seconds,
         )
     recent = {other: at for other, at in sent.items() if now - 2 * INTERVAL <= at <= now}
     gap = GAP * (HISTORY_GAPS if call.endpoint.name in _HISTORY else 1)
-    pause = max((at + gap - now for at in recent.values()), default=0.0)
+    pause = max((seconds, *(at + gap - now for at in recent.values())))
     if call.endpoint.route.command:
         commanded = session.facts.get("commanded", -COMMAND_GAP)
         pause = max(pause, commanded + COMMAND_GAP - now if commanded <= now else 0.0)
-        session.facts["commanded"] = now + max(pause, 0.0)
-    session.facts["sent"] = recent | {key: now + max(pause, 0.0)}
-    return max(pause, 0.0)
+        session.facts["commanded"] = now + pause
+    session.facts["sent"] = recent | {key: now + pause}
+    return pause
 
 
 def too_often(message: str, seconds: float) -> Throttled:

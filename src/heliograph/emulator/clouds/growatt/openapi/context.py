@@ -30,6 +30,9 @@ _FAST = {
     "v1_batch_data": {"mix", "spa"},
 }
 _QUICK_CALLS = frozenset(("v4_device_list", "v4_read_power", "v4_signal", "v4_read_vpp", "v1_read_parameter"))
+_DEVICE_HISTORY = frozenset(("v1_history", "v1_inverter_history", "v4_history", "v4_histories"))
+"""Calls that count as equal whatever their dates and pages."""
+_DATES = frozenset(("start_date", "end_date", "date", "page", "perpage", "timezone_id"))
 _MAX_RANGE = timedelta(days=7)
 
 
@@ -131,7 +134,8 @@ def too_early(
         seconds = _TEN_SECONDS
     if name == "v4_last_data" and arguments.get("deviceType") == "noah":
         seconds = _MINUTE
-    key = (name, *sorted(arguments.items()))
+    ignored = _DATES if name in _DEVICE_HISTORY else ()
+    key = (name, *sorted((one, value) for one, value in arguments.items() if one not in ignored))
     sent: dict[tuple[Any, ...], datetime] = account.state.setdefault("openapi", {})
     before, now = sent.get(key), context.now()
     if before is not None and timedelta() <= now - before < timedelta(seconds=seconds):
