@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Api = Literal["token", "password"]
 Question = Literal["plants", "live values", "powers of a day", "energies of periods", "first day", "settings"]
 
-PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah"))
+PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah", "nexa"))
 """Families that the password API reads."""
 ALL_FAMILIES = tuple(sorted(PASSWORD_FAMILIES | TOKEN_FAMILIES.keys()))
 
