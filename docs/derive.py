@@ -322,8 +322,7 @@ def token_sources() -> str:
 def token_history() -> str:
     """Return the table of which API and call delivers which history of an account with a token."""
     rows = ["| history | by token | with a password too |", "|---|---|---|"]
-    for family in ALL_FAMILIES:
-        call, requests = HISTORY_CALLS[family]
+    for family, (call, requests) in sorted(HISTORY_CALLS.items()):
         often = "10 seconds" if call == "v1_history" else "5 minutes"
         older = "older days by password" if source_of("energies of periods", [family]) == "password" else "the same"
         rows.append(

@@ -26,7 +26,7 @@ Question = Literal[
     "plants", "live values", "powers of a day", "energies of periods", "first day", "settings read", "settings written"
 ]
 
-PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah"))
+PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah", "nexa"))
 """Families that the password API reads."""
 ALL_FAMILIES = tuple(sorted(PASSWORD_FAMILIES | TOKEN_FAMILIES.keys()))
 

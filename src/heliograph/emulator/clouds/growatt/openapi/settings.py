@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.emulator.clouds.growatt.commands import noah_command
+from heliograph.emulator.clouds.growatt.commands import balcony_command
 from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice
 from heliograph.emulator.clouds.growatt.formatting import timestamp
 from heliograph.emulator.clouds.growatt.templates import tlx_settings_bean
@@ -89,7 +89,7 @@ def v4_change(kind: str, call: str, arguments: dict[str, str]) -> dict[str, Any]
     """Return the stored settings that a write of V4 changes; ValueError for a value out of range."""
     value = arguments.get("value", "")
     if call == "v4_set_time_segment":
-        command = noah_command(f"time_segment{_within(arguments['type'], 1, 9)}")
+        command = balcony_command("noah", f"time_segment{_within(arguments['type'], 1, 9)}")
         assert command is not None
         start, end = (arguments[name].split(":") for name in ("startTime", "endTime"))
         return command([arguments["mode"], *start, *end, arguments["power"], arguments["enable"]], {})
