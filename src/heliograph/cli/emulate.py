@@ -89,7 +89,7 @@ def add_emulate(commands: Any) -> None:
         action="append",
         default=[],
         metavar="FAMILY",
-        help="add a plant of a family that accounts do not have otherwise: nexa",
+        help="add a plant of a family that accounts do not have otherwise: nexa, max, sph-s, wit",
     )
     parser.add_argument("--zone", help="time zone of the plants, like Europe/Berlin (default: offset of --start)")
     parser.add_argument(

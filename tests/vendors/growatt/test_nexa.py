@@ -103,7 +103,7 @@ def test_extra_plant_changes_no_other_plant():
 
 
 def test_unknown_extra_plant_is_rejected_with_the_known_ones():
-    with pytest.raises(ConfigError, match="no emulated cloud has an optional plant 'next'; they are: nexa"):
+    with pytest.raises(ConfigError, match="no emulated cloud has an optional plant 'next'; they are: max, nexa"):
         EmulatedCloud(extra_plants=["next"])
 
 

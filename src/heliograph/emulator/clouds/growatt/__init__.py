@@ -61,6 +61,9 @@ _HOMES = {
         peak_power=5000, battery_capacity=9.6, battery_power=3000, off_grid=True, load_kwh_per_day=12
     ),
     "noah": HardwareProfile(peak_power=900, battery_capacity=2.0, battery_power=800, load_kwh_per_day=6),
+    "max": HardwareProfile(peak_power=50000, load_kwh_per_day=180),
+    "sph-s": HardwareProfile(peak_power=6000, battery_capacity=10.0, battery_power=5000, load_kwh_per_day=12),
+    "wit": HardwareProfile(peak_power=30000, battery_capacity=60.0, battery_power=25000, load_kwh_per_day=120),
     "nexa": HardwareProfile(peak_power=1800, battery_capacity=4.1, battery_power=1000, load_kwh_per_day=7),
 }
 _SERIALS = {
@@ -71,6 +74,9 @@ _SERIALS = {
     "inverter": ("NMB{:07d}",),
     "storage": ("KHM{:07d}",),
     "noah": ("0PV{:013d}",),
+    "max": ("QXH{:07d}",),
+    "sph-s": ("EGM{:07d}",),
+    "wit": ("WPD{:07d}",),
     "nexa": ("0HVR{:012d}", "0HYR{:012d}"),
 }
 
@@ -84,7 +90,7 @@ class GrowattEmulation:
         return tuple(family for family in DEVICE_TYPES if family not in self.optional_families())
 
     def optional_families(self) -> tuple[str, ...]:
-        return ("nexa",)
+        return ("nexa", "max", "sph-s", "wit")
 
     def hardware(self, family: str) -> HardwareProfile:
         return _HOMES[family]

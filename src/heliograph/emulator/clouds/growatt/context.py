@@ -27,6 +27,9 @@ DEVICE_TYPES = {
     "storage": "storage",
     "noah": "noah",
     "nexa": "noah",
+    "max": "max",
+    "sph-s": "sph-s",
+    "wit": "wit",
 }
 """The cloud's `deviceType` of each family's main device; a NEXA has the NOAH's (the token API's device type)."""
 

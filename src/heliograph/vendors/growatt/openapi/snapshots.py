@@ -112,12 +112,16 @@ def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[ListedDevice
     known = tuple(ListedDevice(*row) for row in rows)
     if fetched_at is not None and session.now - fetched_at <= (LIST_MAX_AGE if known else EMPTY_LIST_MAX_AGE):
         return known
-    page: pay.DevicePage = yield OpenApiCalls.v1_device_list.flow(plant_id)
-    found = [
-        ListedDevice(row.id, V1_FAMILIES[row.type], row.lost)
-        for row in page.devices
-        if row.id and row.type is not None and row.type in V1_FAMILIES
-    ]
+    found: list[ListedDevice] = []
+    for number in range(1, MAX_PAGES + 1):
+        page: pay.DevicePage = yield OpenApiCalls.v1_device_list.flow(plant_id, number)
+        found += [
+            ListedDevice(row.id, V1_FAMILIES[row.type], row.lost)
+            for row in page.devices
+            if row.id and row.type is not None and row.type in V1_FAMILIES
+        ]
+        if len(page.devices) < PAGE_SIZE:
+            break
     found += yield from _v4_devices(session, plant_id, {device.id for device in found})
     cached[plant_id] = (session.now, [list(device) for device in found or known])
     return tuple(found) or known

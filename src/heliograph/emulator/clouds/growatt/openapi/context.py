@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
 OPENAPI_ROUTER = Router(OpenApiCalls)
 
-V1_TYPES = {"inverter": 1, "storage": 2, "mix": 5, "spa": 6, "tlx": 7}
-"""V1's number of each device type; it does not know Noah."""
-V4_TYPES = {"inverter": "inv", "storage": "storage", "mix": "sph", "spa": "spa", "tlx": "min", "noah": "noah"}
+V1_TYPES = {"inverter": 1, "storage": 2, "max": 4, "mix": 5, "spa": 6, "tlx": 7}
+"""V1's number of each device type; it does not know Noah, WIT and SPH-S."""
+V4_TYPES = {
+    "inverter": "inv",
+    "storage": "storage",
+    "max": "max",
+    "mix": "sph",
+    "spa": "spa",
+    "tlx": "min",
+    "wit": "wit",
+    "sph-s": "sph-s",
+    "noah": "noah",
+}
+METERED = frozenset(("max",))
+"""Device types whose datalogger has a meter of its own."""
 DEPTH = timedelta(days=95)
 """Age of the oldest device rows."""
 _FIVE_MINUTES, _TEN_SECONDS, _FIVE_SECONDS, _MINUTE = 300.0, 10.0, 5.0, 60.0

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 _NO_DEVICE = {"inverter": 10005, "storage": 10005, "mix": 10005, "spa": 10005, "max": 10005, "tlx": 10002}
 """Code for an unknown device, by family."""
-_MODELS = {"tlx": (22, "MIN 4200TL-X"), "mix": (17, "SPH 6000"), "spa": (19, "SPA 3000"), "inverter": (16, "4200-S")}
+_MODELS = {
+    "tlx": (22, "MIN 4200TL-X"),
+    "mix": (17, "SPH 6000"),
+    "spa": (19, "SPA 3000"),
+    "inverter": (16, "4200-S"),
+    "max": (18, "MAX 50KTL3 LV"),
+    "storage": (96, "SPF 5000ES"),
+    "wit": (218, "WIT 30K-HE"),
+    "sph-s": (260, "SPH 6000TL-S"),
+}
 
 
 def _last(device: GrowattDevice) -> dict[str, Any]:
@@ -135,6 +144,9 @@ def check_serial(call: OpenApiCall) -> EmulatedResponse:
     """Trade name and size of a device, without an envelope."""
     serial = call.arguments.get("dataloggerSn", "")
     device = call.device(serial)
+    if any(f"LOG{plant.id}" == serial for plant in call.account.plants):
+        found = {"device_type": 0, "dtc": 0, "have_meter": False, "in_system": False, "model": "ShineWeFi"}
+        return json_response({**found, "msg": "datalog", "normal_power": 0, "obj": 3, "result": 1})
     if device is None:
         return json_response({"msg": "other", "obj": 4, "result": 1, "device_type": 0, "in_system": False})
     number, model = _MODELS.get(DEVICE_TYPES[device.plant.family], (1000, "NOAH 2000"))
@@ -160,22 +172,6 @@ def dataloggers(call: OpenApiCall) -> dict[str, Any]:
     return {"count": 1, "datalogs": [row], "peak_power_actual": {}}
 
 
-@OPENAPI_ROUTER.route(
-    OpenApiCalls.v1_meter_list,
-    OpenApiCalls.v1_meter_last_data,
-    OpenApiCalls.v1_meter_history,
-    OpenApiCalls.v1_sensor_list,
-    OpenApiCalls.v1_sensor_last_data,
-    OpenApiCalls.v1_sensor_history,
-)
-def no_meter(call: OpenApiCall) -> dict[str, Any]:
-    """Meters and sensors of a datalogger: none."""
-    logger = call.arguments.get("datalog_sn", "")
-    if not any(f"LOG{plant.id}" == logger for plant in call.account.plants):
-        raise OpenApiFailure(10003, "error_datalog_not_found")
-    return {"count": 0, "datalogger_sn": logger, "meters": []}
-
-
 # V4
 
 
@@ -183,7 +179,7 @@ def _devices(call: OpenApiCall) -> list[GrowattDevice]:
     """Return the asked devices of the asked type; others are left out silently."""
     kind = call.arguments.get("deviceType", "")
     serials = call.arguments.get("deviceSn", "").split(",")
-    if kind not in V4_TYPES.values() and kind not in {"max", "wit", "sph-s"}:
+    if kind not in V4_TYPES.values():
         raise OpenApiFailure(7, "WRONG_DEVICE_TYPE")
     if call.context.fault("no_permission") is not None:
         raise OpenApiFailure(12, "DEVICE_SN_DOES_NOT_HAVE_PERMISSION")
