@@ -35,6 +35,8 @@ from heliograph.vendors.goodwe.settings import catalogue as goodwe
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
+from heliograph.vendors.growatt.openapi.history import DEPTH, HISTORY_CALLS
+from heliograph.vendors.growatt.openapi.settings import FAMILIES as TOKEN_SETTINGS
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.vendors.growatt.sources import ALL_FAMILIES, SOURCES, source_of
 from heliograph.web.api import CALLS, PREFIX
@@ -326,11 +328,39 @@ def token_sources() -> str:
     """Return the table of which API answers which question of an account with a token and a password."""
     rows = ["| question | answered by | the other API answers if |", "|---|---|---|"]
     rows += [f"| {question} | {source.first} | {source.otherwise or 'never'} |" for question, source in SOURCES.items()]
-    questions: tuple[Question, ...] = ("live values", "powers of a day", "energies of periods", "settings")
+    questions: tuple[Question, ...] = (
+        *("live values", "powers of a day", "energies of periods", "settings read", "settings written"),
+    )
     rows += ["", f"| family | {' | '.join(questions)} |", f"|---|{'---|' * len(questions)}"]
     for family in ALL_FAMILIES:
-        answers = (source_of(question, [family]) or "neither" for question in questions)
+        answers = (source_of(question, [family]) for question in questions)
         rows.append(f"| `{family}` | {' | '.join(answers)} |")
+    return "\n".join(rows)
+
+
+def token_history() -> str:
+    """Return the table of which API and call delivers which history of an account with a token."""
+    rows = ["| history | by token | with a password too |", "|---|---|---|"]
+    for family, (call, requests) in sorted(HISTORY_CALLS.items()):
+        often = "10 seconds" if call == "v1_history" else "5 minutes"
+        older = "older days by password" if source_of("energies of periods", [family]) == "password" else "the same"
+        rows.append(
+            f"| a day's powers, `{family}` | `{call}`: {requests} per day and device, every {often}, "
+            f"{DEPTH.days} days back | {older} |"
+        )
+    rows += [
+        "| a day's AC output of a plant | `v1_plant_power`: 1 per day, all years | the same |",
+        "| yields of days, months, years | `v1_plant_energy`: 1 per 7 days, 2 or 20 years; all years | by password |",
+        "| energies of grid, battery and load | from the powers of the days above | by password, all years |",
+    ]
+    return "\n".join(rows)
+
+
+def token_settings() -> str:
+    """Return the table of the settings that the token API has, by family."""
+    rows = ["| family | settings |", "|---|---|"]
+    for family, found in TOKEN_SETTINGS.items():
+        rows.append(f"| `{family}` | {', '.join(f'`{entry.setting.name}`' for entry in found.entries)} |")
     return "\n".join(rows)
 
 
@@ -341,6 +371,8 @@ TABLES = {
     "goodwe raw": lambda: raw(goodwe.RAW_ONLY),
     "growatt calls": lambda: calls(GrowattCalls),
     "growatt token sources": token_sources,
+    "growatt token settings": token_settings,
+    "growatt token history": token_history,
     "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

@@ -107,6 +107,10 @@ class AccountStatus:
     budget: Budget | None = None
     problem: str | None = None
     """The error of the last poll or of the state file, for display; None if there is none."""
+    password_budget: Budget | None = None
+    """The budget of the password API, of an account that has a token too."""
+    missing_values: Mapping[str, str] = field(default_factory=dict)
+    """Why values of a plant are missing, with the remedy, by plant id."""
 
 
 class _ReportingPattern(NamedTuple):

@@ -119,3 +119,15 @@ def test_status_gives_the_remedy_of_a_refused_token(home, account):
     _, out, _ = home.run_checked("status")
     assert "token refused " in out
     assert "not retried; run: heliograph login growatt --token" in out
+
+
+def test_now_and_status_say_why_values_are_missing_and_the_remedy(home, account):
+    home.emulator.faults.set({"no_permission": True})
+    _, _, err = home.run_checked("now")
+    lines = " ".join(err.split())
+    assert "values of Tlx 1 are missing: the token may not read the devices, or they have no data. Only" in lines
+    _, out, _ = home.run_checked("status")
+    assert "are missing: the token may not read the devices" in " ".join(out.split())
+    _, out, _ = home.run_checked("status", "--json")
+    (row,) = json.loads(out)["accounts"]
+    assert len(row["missing_values"]) == 7

@@ -121,7 +121,7 @@ def test_renewal_that_did_not_help_is_not_repeated_for_a_minute(expiry):
 def test_login_that_returns_the_login_page_is_not_repeated_for_a_minute():
     protocol = account()
     with pytest.raises(e.SessionExpired):
-        script(protocol.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE])
+        script(protocol.execute(plant_info.flow("1"), NOON), [LOGIN_PAGE, LOGIN_PAGE])
     with pytest.raises(e.SessionExpired, match="Wait"):
         script(protocol.execute(plant_info.flow("1"), NOON + 30), [])
 

@@ -31,7 +31,7 @@ writes_per_day = 1000
 requests_per_day = 100000
 """
 DEVICES = {
-    "growatt": ["tlx", "mix", "spa", "inverter", "storage", "noah", "plant"],
+    "growatt": ["tlx", "mix", "spa", "inverter", "storage", "noah", "nexa", "plant"],
     "goodwe": ["inverter", "hybrid"],
 }
 
@@ -49,7 +49,9 @@ class EmulatedClock(Clock):
 
 @pytest.fixture(scope="module")
 def world():
-    emulator = build_emulator(EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=2))
+    emulator = build_emulator(
+        EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=2, extra_plants=("nexa",))
+    )
     with serve_in_thread(emulator) as ready:
         yield emulator, ready
 

@@ -41,7 +41,7 @@ UNREPORTED = {
 @pytest.fixture(scope="module")
 def cloud():
     """One emulated account with plants of every family; its settings change from test to test."""
-    found = EmulatedCloud()
+    found = EmulatedCloud(extra_plants=["nexa"])
     with serve_in_thread(found.emulator) as ready:
         found.server = ready["growatt"]
         yield found
@@ -158,8 +158,8 @@ def test_emulator_knows_every_command_of_the_catalogue(family):
     }
     orders["storage"] = commands.STORAGE_COMMANDS
     wires = {row.setting.wire_name for row in FAMILIES[family].entries}
-    if family == "noah":
-        assert {wire for wire in wires if commands.noah_command(wire) is None} == {"updatePlantMoney"}
+    if family in ("noah", "nexa"):
+        assert {wire for wire in wires if commands.balcony_command(family, wire) is None} == {"updatePlantMoney"}
     else:
         assert wires - orders[family].keys() == set()
     assert wires & FAMILIES[family].raw_only.keys() == set()

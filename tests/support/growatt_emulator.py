@@ -19,8 +19,14 @@ AGENT = {"user-agent": "test"}
 class EmulatedCloud:
     """An emulator with a stopped clock, and an HTTP client of its first account."""
 
-    def __init__(self, start=NOON, faults=(), accounts=1):
-        options = EmulatorOptions(start=datetime.fromisoformat(start), speed=0, accounts=accounts, faults=tuple(faults))
+    def __init__(self, start=NOON, faults=(), accounts=1, extra_plants=()):
+        options = EmulatorOptions(
+            start=datetime.fromisoformat(start),
+            speed=0,
+            accounts=accounts,
+            faults=tuple(faults),
+            extra_plants=tuple(extra_plants),
+        )
         self.emulator = build_emulator(options, [EMULATION])
         self.holder = self.emulator.accounts[0]
         self.plants = {plant.family: plant for plant in self.holder.plants}
@@ -70,17 +76,18 @@ class EmulatedCloud:
         return json.loads(response.body)["back"]
 
 
-def logged_in_cloud(start=NOON, faults=(), accounts=1):
+def logged_in_cloud(start=NOON, faults=(), accounts=1, extra_plants=()):
     """Return an emulated cloud whose client is logged in."""
-    cloud = EmulatedCloud(start, faults, accounts)
+    cloud = EmulatedCloud(start, faults, accounts, extra_plants)
     cloud.log_in()
     return cloud
 
 
 @contextmanager
-def served_cloud(start=NOON, faults=()):
+def served_cloud(start=NOON, faults=(), extra_plants=(), **options):
     """Yield an emulated cloud behind a socket, and a Heliograph client of it."""
-    cloud = EmulatedCloud(start, faults)
+    cloud = EmulatedCloud(start, faults, extra_plants=extra_plants)
     with serve_in_thread(cloud.emulator) as ready:
         account = cloud.holder
-        yield cloud, Growatt(account.username, account.password, server=ready["growatt"], allow_commands=True)
+        options = {"allow_commands": True} | options
+        yield cloud, Growatt(account.username, account.password, server=ready["growatt"], **options)

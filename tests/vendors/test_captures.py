@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from heliograph import errors as e
 from heliograph.core.redact import excerpt, mask_secrets
 from heliograph.core.session import Session
+from heliograph.local_time import LocalDay
 from heliograph.model import Device, DeviceSnapshot, Plant, Status
 from heliograph.vendors.goodwe import SemsPlusCalls, charts
 from heliograph.vendors.goodwe.auth import GoodWeProtocol
@@ -26,6 +27,8 @@ from heliograph.vendors.goodwe.plus import normalise as plus_normalise
 from heliograph.vendors.goodwe.plus import payloads as plus
 from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
 from heliograph.vendors.growatt.auth import GrowattProtocol
+from heliograph.vendors.growatt.charts import noah_curve
+from heliograph.vendors.growatt.payloads.noah import NexaPoint
 from heliograph.vendors.growatt.settings import GrowattSettings
 from support.growatt_script import logged_in
 from support.paths import FIXTURES
@@ -47,6 +50,10 @@ CALLS = {
     "growatt/login": G.login.flow("me", "secret"),
     "growatt/mix_error": G.mix_totals.flow("SN", "1"),
     "growatt/mix_info": G.mix_info.flow("SN"),
+    "growatt/login_failed_501_v2_endpoint": G.app_login.flow("me", "secret"),
+    "growatt/nexa_chart_data": G.nexa_chart.flow("SN", "2025-10-02"),
+    "growatt/nexa_info_by_sn": G.nexa_info.flow("SN"),
+    "growatt/user_center_energy_two": G.account_energy_data.flow(),
     "growatt/plant_detail": G.plant_detail.flow("1", 1, "2026-06-21"),
     "growatt/plant_energy_data": G.plant_energy_data.flow("1"),
     "growatt/plant_info": G.plant_info.flow("1"),
@@ -97,8 +104,6 @@ CALLS = {
 UNDECLARED = {
     "growatt/device_detail_data": "not a call of growattServer",
     "growatt/device_event_log": "not a call of growattServer",
-    "growatt/nexa": "Nexa has separate calls",
-    "growatt/user_center": "older variant of plant_energy_data",
     "growatt/v1": "the token API",
     "growatt/web": "the web portal",
     "growatt-openapi": "the token API",
@@ -345,6 +350,57 @@ def test_growatt_plant_info_finds_tlx_devices_outside_the_empty_list():
     assert [(one.id, one.family) for one in info.all_devices] == [("BZP0000001", "tlx")]
 
 
+def test_growatt_nexa_info_has_settings_and_battery_packs():
+    info = read("growatt/nexa_info_by_sn").settings
+    assert (info.id, info.model, info.firmware) == ("0HVR000000000001", "NEXA 2000", "11.10.09.07.9000.4017")
+    assert (info.charge_limit, info.discharge_limit, info.default_power, info.default_mode) == (100, 10, 100, "0")
+    assert (info.grid_charging, info.export_limited, info.high_output, info.grid_connection_control) == (
+        True,
+        True,
+        "1",
+        "0",
+    )
+    assert (info.energy_price, info.currency, info.meter) == (0.4, "EUR", "Shelly Pro 3EM")
+    assert info.battery_ids == ["0HVR000000000001", "0HYR000000000002"]
+    assert info.time_segments == [{"time_segment3": "2_0:0_23:59_0_0"}]
+
+
+def test_growatt_nexa_chart_has_no_output_and_wrapped_loads_are_none():
+    local_day = LocalDay(date(2025, 10, 1), UTC, datetime(2025, 10, 2, tzinfo=UTC))
+    curve = noah_curve(read("growatt/nexa_chart_data_partial"), local_day, NexaPoint)
+    day = {f"{moment:%H:%M}": values for moment, values in curve.items()}
+    assert day == {
+        "08:05": {"pv_power": 0.0, "load_power": 557.0},
+        "11:25": {"pv_power": 159.5, "load_power": None},
+        "13:45": {"pv_power": 220.0, "load_power": 260.0},
+        "14:10": {"pv_power": 341.0, "load_power": None},
+        "14:15": {"pv_power": 333.5, "load_power": 216.0},
+        "14:20": {"pv_power": 337.0, "load_power": None},
+        "18:50": {"pv_power": 0.0, "load_power": 403.0},
+    }
+
+
+def test_growatt_account_energy_has_money_and_devices():
+    neo = read("growatt/user_center_energy_two_neo")
+    assert (neo.energy_today, neo.energy_month, neo.energy_total, neo.power) == (1.1, 18.0, 27.1, 0.0)
+    assert (neo.nominal_power, neo.plant_count, neo.first_plant, neo.alarms) == (800.0, 1, "1234567", 0)
+    assert (neo.money_today, neo.money_month, neo.money_total) == ("€0.33", "€5.4", "€8.13")
+    assert (neo.devices.online, neo.devices.offline, neo.devices.faulty) == (0, 1, 0)
+    old = read("growatt/user_center_energy_two_min_2020")
+    assert (old.energy_today, old.energy_month, old.energy_total, old.nominal_power) == (9.8, 12.2, 12.2, 2835.0)
+    assert (old.money_today, old.money_total) == ("€2.4", "€2.9")
+
+
+def test_growatt_plant_detail_has_the_energy_of_each_day():
+    assert read("growatt/plant_detail_day_neo").energies == {"01": "0.5", "02": "0", "31": "0.0"}
+    assert read("growatt/plant_detail_empty_data_2022").energies == {}
+
+
+def test_growatt_plant_without_noah_has_neither_noah_nor_nexa():
+    found = read("growatt/is_plant_noah_system_false")
+    assert (found.is_noah, found.has_noah, found.has_nexa, found.device_id) == (False, False, False, None)
+
+
 def test_goodwe_plant_at_night_is_offline_with_its_lifetime_energy():
     name = "goodwe/legacy_v3_getmonitordetail_single_inverter_no_battery_night"
     found = normalise_answer(name, read(name))
@@ -409,13 +465,12 @@ def test_goodwe_snapshot_contains_no_sentinel():
 
 SETTINGS = {
     "growatt/tlx_all_settings_neo_tlxSetBean": ("tlx", {"power_switch": True, "grid_voltage_low": 195.5}),
-    "growatt/nexa_info_by_sn": ("noah", {"energy_price": 0.4}),
+    "growatt/nexa_info_by_sn": ("nexa", {"energy_price": 0.4, "grid_charging": True, "off_grid": False}),
     "growatt/plant_settings_neo": ("plant", {"nominal_power": 800, "energy_price": 0.3, "utc_offset": 1}),
     "growatt/storage_combined_sbu_discharging_redacted": ("storage", {"output_source": "battery-first"}),
     "growatt/storage_combined_utility_charging_redacted": ("storage", {"output_source": "utility-first"}),
 }
 """Captures that contain settings, with some expected values."""
-MISSING_ON_NEXA = {"default_power"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -425,7 +480,7 @@ def test_growatt_settings_of_captures_are_read(name):
     _, found = script(logged_in().execute(GrowattSettings.read_settings.flow(device(family)), NOON), [answer])
     for setting in Growatt.settings_of(device(family)):
         value = found[setting.name]
-        if setting.readable and not (family == "noah" and setting.name in MISSING_ON_NEXA):
+        if setting.readable:
             assert value is not None, setting.name
             assert [one.name for one in setting.parameters if one.readable and value[one.name] is None] == []
     assert {setting: found[setting]["value"] for setting in known} == known

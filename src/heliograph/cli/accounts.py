@@ -150,7 +150,7 @@ def offer_password(account: Account, options: Namespace, prompt: Prompt, hint: s
     """Offer to add user name and password to a new account with a token, at a terminal; verify what is entered."""
     if not prompt.interactive:
         return account
-    print_line("User name and password add what a token does not report: energies of past months, and settings.")
+    print_line("User name and password add what a token does not report: energies of past months, and more settings.")
     username = prompt.text("User name; Enter for none", "--username NAME", "")
     if not username:
         return account

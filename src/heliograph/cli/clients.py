@@ -10,8 +10,11 @@ from heliograph.core.redact import mask_secrets
 from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.vendors import VENDORS
+from heliograph.vendors.base import ReportsMissingValues
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from heliograph.config import Account
     from heliograph.core.redact import Secret
     from heliograph.keeper import Keeper, Limits
@@ -80,6 +83,11 @@ def create_client(
         return client  # noqa: TRY300 - nothing else is tried
     except ConfigError as error:
         raise ConfigError(f"account {account.name}: {error}") from None
+
+
+def missing_values(client: object) -> Mapping[str, str]:
+    """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
+    return client.missing_values() if isinstance(client, ReportsMissingValues) else {}
 
 
 def account_key(account: Account) -> str:

@@ -28,6 +28,8 @@ examples:
       the day daylight saving time begins
   heliograph emulate --fault lock=5 --fault slow=2 --fault "html=*1"
       accounts locked after 5 logins, responses delayed by 2 seconds, an HTML page as the first response
+  heliograph emulate --extra-plant nexa
+      each Growatt account has a NEXA balcony battery, too
   heliograph emulate --fault september
       GoodWe since September 2026: the SEMS Portal answers without data, SEMS+ has all of it
 
@@ -44,6 +46,8 @@ data faults: late=HOURS, offline, frozen, replay, glitch
 device faults: unwilling, deaf, clamp=LOW/HIGH, sluggish=SECONDS, revert=SECONDS, halfway=COMMANDS, unread=CODE
 faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock
+  no_classic_login  the server no longer has the classic login, only the app's
+  no_app_login   the server does not have the app's login
   zero_power     the plant list reports no power
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
   too_often      the token API refuses every read as too frequent
@@ -80,6 +84,13 @@ def add_emulate(commands: Any) -> None:
     parser.add_argument(
         "--accounts", default="2", help="number of accounts, of both clouds in turn (default: %(default)s)"
     )
+    parser.add_argument(
+        "--extra-plant",
+        action="append",
+        default=[],
+        metavar="FAMILY",
+        help="add a plant of a family that accounts do not have otherwise: nexa, max, sph-s, wit",
+    )
     parser.add_argument("--zone", help="time zone of the plants, like Europe/Berlin (default: offset of --start)")
     parser.add_argument(
         "--fault",
@@ -107,6 +118,7 @@ def _options(given: Namespace) -> EmulatorOptions:
         accounts=_parse_integer("--accounts", given.accounts, 1, _MAX_ACCOUNTS),
         faults=tuple(given.fault),
         zone=None if given.zone is None else parse_zone("--zone", given.zone),
+        extra_plants=tuple(given.extra_plant),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.clients import create_client
+from heliograph.cli.clients import create_client, missing_values
 from heliograph.cli.concurrency import run_parallel
 from heliograph.cli.drawing import Console
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
@@ -83,6 +83,10 @@ def now(options: Namespace) -> int:
         if reading.is_stored and (poll := stored.waits(account, client)) is not None:
             next_at = format_local_time(datetime.fromtimestamp(poll.next_at, UTC), datetime.now(UTC))
             print_error(f"{about}the next reading of the collector is at {next_at}: {poll.reason}")
+        names = {snapshot.plant.id: snapshot.plant.name or snapshot.plant.id for snapshot in reading.snapshots}
+        for plant, why in missing_values(client).items():
+            if plant in names:
+                print_error(f"{about}values of {names[plant]} are missing: {why}")
     try:
         store_fetched(accounts, where)
     except StoreError as error:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.clients import create_client
+from heliograph.cli.clients import create_client, missing_values
 from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
 from heliograph.config import ServeConfig
@@ -97,13 +97,15 @@ class AccountStatusProvider:
 
 
 def _account_status(account: Account, problem: Exception | None) -> AccountStatus:
-    budget = None
+    found = AccountStatus(name=account.name, vendor=account.vendor)
     try:
-        budget = create_client(account).budget
+        client = create_client(account)
+        found = replace(found, budget=client.budget, missing_values=missing_values(client))
+        if account.token is not None and account.has_password:
+            found = replace(found, password_budget=create_client(account.password_account()).budget)
     except HeliographError as error:
         problem = problem or error
-    message = None if problem is None else str(problem)
-    return AccountStatus(name=account.name, vendor=account.vendor, budget=budget, problem=message)
+    return replace(found, problem=None if problem is None else str(problem))
 
 
 def page_config(serve: ServeConfig | None, options: Namespace) -> ServeConfig:

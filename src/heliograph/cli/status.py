@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.clients import create_client
+from heliograph.cli.clients import create_client, missing_values
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
 from heliograph.cli.terminal import paint, print_json, print_wrapped, printable, report_failure, wrap
 from heliograph.cli.timefmt import format_duration, format_local_time
@@ -82,6 +82,7 @@ def status(options: Namespace) -> int:
     budgets: list[tuple[Account, Budget]] = []
     password_api: dict[str, Budget] = {}
     orders: dict[str, list[str]] = {}
+    missing: dict[str, Mapping[str, str]] = {}
     accounts = load_accounts(options)
     for account in accounts:
         try:
@@ -89,6 +90,7 @@ def status(options: Namespace) -> int:
             if account.token is not None and account.has_password:
                 # Its settings and older history are limited by the password API.
                 password_api[account.name] = create_client(account.password_account()).budget
+            missing[account.name] = missing_values(create_client(account))
             orders[account.name] = open_order_lines(account)
         except HeliographError as error:
             code = max(code, report_failure(error, f"{account.name}: " if len(accounts) > 1 else ""))
@@ -99,7 +101,11 @@ def status(options: Namespace) -> int:
         code = max(code, report_failure(error))
     if options.json:
         rows = [
-            {**account_dict(*pair, password_api.get(pair[0].name)), "orders": orders.get(pair[0].name)}
+            {
+                **account_dict(*pair, password_api.get(pair[0].name)),
+                "orders": orders.get(pair[0].name),
+                "missing_values": missing.get(pair[0].name, {}),
+            }
             for pair in budgets
         ]
         print_json({"accounts": rows, "store": store and store_dict(store)})
@@ -110,7 +116,11 @@ def status(options: Namespace) -> int:
         if account.name in password_api:
             by_password = replace(account.password_account(), name=f"{account.name}, by password")
             shown.append((by_password, password_api[account.name]))
-    _print_status(options, shown, orders, store, now)
+    problems = {
+        name: [*lines, *(f"values of plant {plant} are missing: {why}" for plant, why in missing[name].items())]
+        for name, lines in orders.items()
+    }
+    _print_status(options, shown, problems, store, now)
     return code
 
 

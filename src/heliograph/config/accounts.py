@@ -86,10 +86,6 @@ class Account:
         """Return the same account opened by its password only."""
         return replace(self, token=None, token_key="")
 
-    def for_settings(self) -> Account:
-        """Return the account as settings are read and written: by its password if it has one."""
-        return self.password_account() if self.has_password else self
-
 
 def parse_account(table: ConfigTable) -> Account:
     """Return the account of one [[account]] table; raises `ConfigError` for any invalid key."""

@@ -13,6 +13,7 @@ translates arguments to wire fields:
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from copy import copy
 from functools import update_wrapper
 from types import FunctionType, MethodType
 from typing import (
@@ -196,13 +197,22 @@ class Endpoint(Operation[P, T]):
 class CompositeOperation(Operation[P, T]):
     """An operation of several requests: a generator of flows."""
 
+    owner: type | None = None
+    """The class of declarations that its function receives as `self`; None for functions that ignore it."""
+
     def __init__(self, function: Callable[..., FlowGenerator[T]]) -> None:
         annotation = str(function.__annotations__["return"])
         super().__init__(function, annotation.removeprefix("FlowGenerator[").removesuffix("]"))
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> FlowGenerator[T]:
-        generator: FlowGenerator[T] = self.function(None, *args, **kwargs)
+        generator: FlowGenerator[T] = self.function(self.owner, *args, **kwargs)
         return generator
+
+    def owned_by(self, owner: type) -> Self:
+        """Return the same operation for another class of declarations."""
+        twin = copy(self)
+        twin.owner, twin._methods = owner, {}  # noqa: SLF001 - its own copy
+        return twin
 
 
 Declared = Callable[Concatenate[Any, P], Fields]

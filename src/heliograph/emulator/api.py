@@ -180,6 +180,9 @@ class Emulation(Protocol):
     def families(self) -> tuple[str, ...]:
         """Return this cloud's plant families, in the order plants are created."""
 
+    def optional_families(self) -> tuple[str, ...]:
+        """Return the plant families that an account has only if a user asks for them."""
+
     def hardware(self, family: str) -> HardwareProfile:
         """Return the hardware of a plant family."""
 

@@ -36,6 +36,8 @@ class EmulatorOptions(NamedTuple):
     faults: tuple[str, ...] = ()
     zone: tzinfo | None = None
     """Default: the fixed offset of `start`."""
+    extra_plants: tuple[str, ...] = ()
+    """Optional plant families that each account of their cloud has as well."""
 
 
 def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> Emulator:
@@ -47,7 +49,17 @@ def build_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | N
         raise ConfigError("the UTC offset of --start must be a multiple of 5 minutes")
     world = World(SimulatedClock(start, options.speed), zone, options.seed)
     emulated = load_emulations() if emulations is None else emulations
-    return Emulator(world, emulated, options.accounts, parse_fault_options(options.faults))
+    _check_extra_plants(options.extra_plants, emulated)
+    faults = parse_fault_options(options.faults)
+    return Emulator(world, emulated, options.accounts, faults, options.extra_plants)
+
+
+def _check_extra_plants(extra: Sequence[str], emulated: Sequence[Emulation]) -> None:
+    if not extra:
+        return
+    known = sorted(family for emulation in emulated for family in emulation.optional_families())
+    if unknown := [family for family in extra if family not in known]:
+        raise ConfigError(f"no emulated cloud has an optional plant {unknown[0]!r}; they are: {', '.join(known)}")
 
 
 def load_emulations() -> list[Emulation]:

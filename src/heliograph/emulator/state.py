@@ -12,7 +12,7 @@ from heliograph.emulator.ratelimit import Firewall
 from heliograph.emulator.world import build_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from heliograph.emulator.api import EmulatedAccount, EmulatedPlant, Emulation
     from heliograph.emulator.world import World
@@ -51,12 +51,15 @@ class EmulatorState:
         emulations: Sequence[Emulation],
         accounts: int = 2,
         faults: Mapping[str, Any] | None = None,
+        extra_plants: Collection[str] = (),
     ) -> None:
         self.world = world
         self.emulations = tuple(emulations)
         descriptions = {name: text for emulation in self.emulations for name, text in emulation.faults().items()}
         self.faults = FaultSwitches(faults, descriptions, world.clock.now)
-        self.accounts: tuple[EmulatedAccount, ...] = build_accounts(world, self.emulations, accounts, self.faults.value)
+        self.accounts: tuple[EmulatedAccount, ...] = build_accounts(
+            world, self.emulations, accounts, self.faults.value, extra_plants
+        )
         self.accounts_by_vendor = {
             emulation.vendor: tuple(account for account in self.accounts if account.vendor == emulation.vendor)
             for emulation in self.emulations

@@ -15,7 +15,7 @@ from heliograph.emulator.weather import STEP_SECONDS, Location, Weather
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from heliograph.emulator import api
     from heliograph.emulator.api import Emulation
@@ -84,22 +84,29 @@ class SimulatedAccount:
 
 
 def build_accounts(
-    world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault
+    world: World, emulations: Sequence[Emulation], accounts: int, fault: Fault, extra: Collection[str] = ()
 ) -> tuple[SimulatedAccount, ...]:
-    """Create the accounts, alternating between clouds; each has one plant of every family of its cloud."""
+    """Create the accounts, alternating between clouds; each has one plant of every family of its cloud.
+
+    `extra` names the optional families that accounts of their cloud have too.
+    """
     used_ids: set[str] = set()
     return tuple(
-        _account(world, emulations[(number - 1) % len(emulations)], number, used_ids, fault)
+        _account(world, emulations[(number - 1) % len(emulations)], number, used_ids, fault, extra)
         for number in range(1, accounts + 1)
     )
 
 
-def _account(world: World, emulation: Emulation, number: int, used_ids: set[str], fault: Fault) -> SimulatedAccount:
+def _account(
+    world: World, emulation: Emulation, number: int, used_ids: set[str], fault: Fault, extra: Collection[str]
+) -> SimulatedAccount:
+    optional = emulation.optional_families() if extra else ()
+    families = (*emulation.families(), *(family for family in optional if family in extra))
     return SimulatedAccount(
         vendor=emulation.vendor,
         username=emulation.username(number),
         password=f"sun-{_random(world, emulation, number).getrandbits(40):010x}",
-        plants=tuple(_plant(world, emulation, number, family, used_ids, fault) for family in emulation.families()),
+        plants=tuple(_plant(world, emulation, number, family, used_ids, fault) for family in families),
     )
 
 

@@ -320,6 +320,10 @@ class OrderExecutor:
                 read = yield ReadSettings(snapshot.device)
             except CloudError as error:
                 self.progress(str(error))
+                if isinstance(error, Throttled) and not error.account_wide:
+                    # Only reading has to wait: some vendor APIs report settings once in five minutes.
+                    yield Delay(error.retry_after)
+                    continue
                 if isinstance(error, Throttled | LoginFailed):
                     break
                 continue

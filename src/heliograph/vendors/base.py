@@ -175,6 +175,14 @@ class TokenClient(Protocol):
         """Fetch why the token reports no devices, with the remedy; empty if it may read the first device."""
 
 
+@runtime_checkable
+class ReportsMissingValues(Protocol):
+    """What a client has whose API may withhold values of a plant."""
+
+    def missing_values(self) -> Mapping[str, str]:
+        """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
+
+
 class AsyncSolarClient(BaseSolarClient, Protocol):
     """An async client of one account: the same methods, awaited; on an event loop also those that read stored data."""
 

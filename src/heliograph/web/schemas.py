@@ -107,6 +107,8 @@ def account_data(one: AccountStatus) -> dict[str, Any]:
         "vendor": one.vendor,
         "problem": one.problem,
         "budget": one.budget and budget_data(one.budget),
+        "password_api": one.password_budget and budget_data(one.password_budget),
+        "missing_values": dict(one.missing_values),
     }
 
 

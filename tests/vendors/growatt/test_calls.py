@@ -11,9 +11,10 @@ import pytest
 from heliograph.core.endpoint import Call, endpoints, operations
 from heliograph.core.http import MAX_PAGES, build_request
 from heliograph.core.redact import Secret
-from heliograph.core.session import ENSURE_SESSION
+from heliograph.core.session import ENSURE_SESSION, Session
 from heliograph.errors import Unreadable
 from heliograph.vendors.growatt import Growatt, GrowattCalls, Timespan, hash_password
+from heliograph.vendors.growatt.auth import GrowattProtocol
 from heliograph.vendors.growatt.params import PlantToday
 from heliograph.vendors.growatt.payloads.plants import CURRENT_USER as LOGGED_IN_USER
 from support.growatt_script import PASSWORD, SERVER, USER, account, arguments, logged_in, settings
@@ -26,6 +27,14 @@ DAY = date(2026, 6, 21)
 WIRE = [
     (C.login.flow("me", "abc"), "POST newTwoLoginAPI.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72"),
     (C.login.flow("me", "h4sh", True), "POST newTwoLoginAPI.do || userName=me password=h4sh"),
+    (
+        C.app_login.flow("me", "abc"),
+        (
+            "POST newTwoLoginAPIV2.do || userName=me password=90c150983cd24fb0d6963f7d28e17f72 newLogin=1 "
+            "phoneType=android shinephoneVersion=8.4.9.0 phoneSn=heliograph phoneModel=heliograph systemVersion=12 "
+            "language=1 appType=ShinePhone loginTime=2026-06-21 10:00:00 timestamp=1782036000076"
+        ),
+    ),
     (C.plant_list.flow(42), "GET PlantListAPI.do | userId=42 |"),
     (
         C.plant_list_page.flow(2),
@@ -37,6 +46,9 @@ WIRE = [
     (C.plant_detail.flow("1", 1, DAY), "GET PlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
     (C.plant_detail.flow("1", 2, DAY), "GET PlantDetailAPI.do | plantId=1 type=2 date=2026-06 |"),
     (C.plant_years.flow("1", 2026), "GET PlantDetailAPI.do | type=3 plantId=1 date=2026 |"),
+    (C.plant_chart.flow("1", 1, DAY), "GET newPlantDetailAPI.do | plantId=1 type=1 date=2026-06-21 |"),
+    (C.plant_chart.flow("1", 3, DAY), "GET newPlantDetailAPI.do | plantId=1 type=3 date=2026 |"),
+    (C.account_energy_data.flow(), "POST newPlantAPI.do | action=getUserCenterEnertyDataTwo | language=1"),
     (C.plant_info.flow("1"), "GET newTwoPlantAPI.do | op=getAllDeviceListTwo plantId=1 pageNum=1 pageSize=1 |"),
     (C.all_devices.flow("1"), "GET newTwoPlantAPI.do | op=getAllDeviceList plantId=1 language=1 |"),
     (C.plant_settings.flow("1"), "GET newPlantAPI.do | op=getPlant plantId=1 |"),
@@ -93,6 +105,19 @@ WIRE = [
     (
         C.noah_energies.flow("SN", 1, "2026-06-01"),
         "POST noahDeviceApi/noah/getDataChart || deviceSn=SN dateTime=2026-06-01 dateType=1",
+    ),
+    (C.noah_battery_data.flow("SN"), "POST noahDeviceApi/noah/getBatteryData || deviceSn=SN"),
+    (C.nexa_system_status.flow("SN"), "POST noahDeviceApi/nexa/getSystemStatus || deviceSn=SN"),
+    (C.nexa_info.flow("SN"), "POST noahDeviceApi/nexa/getNexaInfoBySn || deviceSn=SN"),
+    (C.nexa_battery_data.flow("SN"), "POST noahDeviceApi/nexa/getBatteryData || deviceSn=SN"),
+    (C.nexa_chart.flow("SN", DAY), "POST noahDeviceApi/nexa/getNexaChartData || deviceSn=SN date=2026-06-21"),
+    (
+        C.nexa_energies.flow("SN", 2, "2026-01-01"),
+        "POST noahDeviceApi/nexa/getDataChart || deviceSn=SN dateTime=2026-01-01 dateType=2",
+    ),
+    (
+        C.update_nexa_settings.flow("SN", "system_out_put_power", ["0", "200"]),
+        "POST noahDeviceApi/nexa/set || serialNum=SN type=system_out_put_power param1=0 param2=200",
     ),
     (
         C.update_inverter_setting.flow("SN", "x", {"serialNum": "SN", "op": "o"}, ["1", "2"]),
@@ -152,6 +177,9 @@ def wire_format(request):
     ("call", "expected"), WIRE, ids=lambda value: value.endpoint.name if isinstance(value, Call) else ""
 )
 def test_call_sends_the_documented_request(call, expected):
+    session = Session(SERVER)
+    session.now = NOON
+    GrowattProtocol().fill_defaults(session, call)
     assert wire_format(build_request(SERVER, call, {})) == expected
 
 
@@ -201,6 +229,18 @@ def test_timespan_accepts_enum_or_number(span):
 def test_invalid_timespan_is_rejected(wrong):
     with pytest.raises(ValueError, match=r"timespan must be hour \(0\), day \(1\) or month \(2\), not "):
         C.plant_detail.flow("1", wrong)
+
+
+@pytest.mark.parametrize(("span", "sent"), [(1, "2026-06-21"), (2, "2026-06"), (3, "2026"), (4, "2026")])
+def test_plant_chart_sends_the_date_as_precisely_as_the_chart_needs(span, sent):
+    assert C.plant_chart.flow("1", span, DAY).fields["date"] == sent
+    assert C.plant_chart.flow("1", span).fields["date"].format == {10: "%Y-%m-%d", 7: "%Y-%m", 4: "%Y"}[len(sent)]
+
+
+@pytest.mark.parametrize("wrong", [0, 5, "day"])
+def test_invalid_plant_chart_is_rejected(wrong):
+    with pytest.raises(ValueError, match="span must be day"):
+        C.plant_chart.flow("1", wrong)
 
 
 @pytest.mark.parametrize(

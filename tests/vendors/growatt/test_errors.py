@@ -131,13 +131,15 @@ def test_failed_response_raises_its_own_error(name):
 @pytest.mark.parametrize("name", ANSWERS)
 def test_failed_login_response_leaks_no_secret(name):
     sent = []
+    # Of a server without this login the other one is asked for; every other answer is final.
+    logins = ["login", "app_login"] if name in ("404", "400", "maintenance") else ["login"]
     with pytest.raises(e.CloudError) as caught:
-        script(account().execute(plant_info.flow("1"), NOON), [ANSWERS[name][0]], sent)
-    assert (caught.value.vendor, caught.value.call) == ("growatt", "login")
+        script(account().execute(plant_info.flow("1"), NOON), [ANSWERS[name][0] for _ in logins], sent)
+    assert (caught.value.vendor, caught.value.call) == ("growatt", logins[-1])
     assert not [
         secret for secret in SECRETS if secret in str(caught.value) + repr(caught.value) + repr(vars(caught.value))
     ]
-    assert len(sent) == 1
+    assert len(sent) == len(logins)
 
 
 @pytest.mark.parametrize(

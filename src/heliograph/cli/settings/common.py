@@ -50,19 +50,19 @@ def now() -> datetime:
 def orders_of(account: Account, *, program: str = "heliograph settings") -> Orders:
     """Return the blocking API of an account; it prints its progress to stderr."""
     # Interactive: self-throttling could interrupt a sequence of writes half-way.
-    client = create_client(account.for_settings(), allow_commands=True, interactive=True, timeout=TIMEOUT)
+    client = create_client(account, allow_commands=True, interactive=True, timeout=TIMEOUT)
     return Orders(client, **_arguments(account, program), progress=_print_once())
 
 
 def async_orders_of(account: Account) -> AsyncOrders:
     """Return the async API of an account, for the collector."""
-    client = create_client(account.for_settings(), allow_commands=True, asynchronous=True, timeout=TIMEOUT)
+    client = create_client(account, allow_commands=True, asynchronous=True, timeout=TIMEOUT)
     return AsyncOrders(client, **_arguments(account, "heliograph collect"))
 
 
 def journal_of(account: Account) -> Journal:
     """Return the journal of an account; nothing is sent."""
-    return Journal(journal_folder(), create_client(account.for_settings()).guard.store.name)
+    return Journal(journal_folder(), create_client(account).settings_guard.store.name)
 
 
 def _arguments(account: Account, program: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _matching(found: Sequence[ResolvedDevice], text: str | None) -> list[Resolve
 
 
 def _cache_path(account: Account) -> Path:
-    return journal_folder() / f"{create_client(account.for_settings()).guard.store.name}.devices.json"
+    return journal_folder() / f"{create_client(account).settings_guard.store.name}.devices.json"
 
 
 def _load_cache(account: Account, now: float, max_age: float = CACHE_SECONDS) -> list[ResolvedDevice]:
@@ -174,7 +174,7 @@ def _load_cache(account: Account, now: float, max_age: float = CACHE_SECONDS) ->
 
 def _fetch_devices(account: Account, now: float) -> list[ResolvedDevice]:
     """Fetch the devices with settings, and cache them."""
-    client = create_client(account.for_settings(), interactive=True)
+    client = create_client(account, interactive=True)
 
     def fetch() -> list[ResolvedDevice]:
         plants = [client.snapshot(plant) for plant in account.plants] if account.plants else client.snapshots()
@@ -198,15 +198,13 @@ def settings_of(order: Order, accounts: Sequence[Account]) -> dict[str, Setting]
     """Return the settings of an order's device by name, for units; empty if its account is no longer configured."""
     device = Device(vendor=order.vendor, plant=order.plant, id=order.device, family=order.family)
     account = next((one for one in accounts if one.vendor == order.vendor), None)
-    return (
-        {} if account is None else {one.name: one for one in create_client(account.for_settings()).settings_of(device)}
-    )
+    return {} if account is None else {one.name: one for one in create_client(account).settings_of(device)}
 
 
 def planned_requests(client: BaseSolarClient, device: Device, step: PlannedChange) -> list[dict[str, Any]]:
     """Return the request a change would send, or the query that must be sent first to build it; nothing is sent."""
     declared = next(one for one in operations(type(client)) if one.name == "write_setting")
-    flow = declared.flow(device, step.setting.name, step.new)
+    flow = declared.flow_of(client, device, step.setting.name, step.new)
     requests = []
     for call in _first_call(flow, client.session):
         route = call.endpoint.route

@@ -175,6 +175,11 @@ class _GrowattAccount(AccountClient):
 
         return sources.refused_plants(self.token_session(), self.now())
 
+    def missing_values(self) -> dict[str, str]:
+        """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
+        found: dict[str, str] = {} if self.has_password else self.token_api.missing_values()
+        return found
+
     def energies_by_password(self, plant_id: str) -> bool:
         """Return whether the password API reports the energies of a plant."""
         from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only

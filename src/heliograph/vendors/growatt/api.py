@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from heliograph.core.endpoint import Fields, FlowGenerator, command, composite, query, without_none
 from heliograph.core.http import MAX_PAGES, endless_list_error
 from heliograph.vendors.growatt.charts_api import GrowattCharts
+from heliograph.vendors.growatt.noah_api import NoahCalls
 from heliograph.vendors.growatt.params import (
     Day,
+    SentAt,
     TimeOfDay,
     Timespan,
     format_day,
@@ -29,13 +31,33 @@ if TYPE_CHECKING:
 PAGE_SIZE = 15
 
 
-class GrowattCalls(GrowattCharts):
+class GrowattCalls(GrowattCharts, NoahCalls):
     """The calls of one Growatt account."""
 
     @query("POST", "newTwoLoginAPI.do", plants.GrowattLogin, result_path="back", is_login=True)
     def login(self, username: str, password: str, is_password_hashed: bool = False) -> Fields:
         """Open a session; clients created with credentials log in automatically."""
         return {"userName": username, "password": password if is_password_hashed else hash_password(password)}
+
+    @query("POST", "newTwoLoginAPIV2.do", plants.GrowattLogin, result_path="back", is_login=True)
+    def app_login(self, username: str, password: str, is_password_hashed: bool = False) -> Fields:
+        """Open a session as the current app does; used where the server no longer has `login`."""
+        # Quirk: without the members about the phone the answer is 501, the code of a wrong password
+        # (Sjord/growatt_api_client issue 38); which phone it is does not matter.
+        return {
+            "userName": username,
+            "password": password if is_password_hashed else hash_password(password),
+            "newLogin": "1",
+            "phoneType": "android",
+            "shinephoneVersion": "8.4.9.0",
+            "phoneSn": "heliograph",
+            "phoneModel": "heliograph",
+            "systemVersion": "12",
+            "language": "1",
+            "appType": "ShinePhone",
+            "loginTime": SentAt("text"),
+            "timestamp": SentAt("check"),
+        }
 
     # Plants
 
@@ -273,23 +295,6 @@ class GrowattCalls(GrowattCharts):
         """Today's and lifetime energies of one storage inverter."""
         return {"plantId": plant_id, "storageSn": storage_id}
 
-    # Noah: balcony batteries
-
-    @query("POST", "noahDeviceApi/noah/isPlantNoahSystem", dev.NoahPlant)
-    def is_plant_noah_system(self, plant_id: str) -> Fields:
-        """Whether a plant is a Noah or Nexa, and its serial number."""
-        return {"plantId": plant_id}
-
-    @query("POST", "noahDeviceApi/noah/getSystemStatus", dev.NoahStatus)
-    def noah_system_status(self, serial_number: str) -> Fields:
-        """Live power, charge and energy of one Noah."""
-        return {"deviceSn": serial_number}
-
-    @query("POST", "noahDeviceApi/noah/getNoahInfoBySn", dev.NoahInfo)
-    def noah_info(self, serial_number: str) -> Fields:
-        """Settings and time segments of one Noah."""
-        return {"deviceSn": serial_number}
-
     # Commands. Each is sent once, and only by a client with `allow_commands`.
 
     @command("POST", "newTwoPlantAPI.do", plants.GrowattWriteResult, encoding="multipart", op="updatePlant")
@@ -368,13 +373,6 @@ class GrowattCalls(GrowattCharts):
             "param5": end_minute,
             "param6": "1" if enabled else "0",
         }
-
-    @command("POST", "noahDeviceApi/noah/set", plants.GrowattWriteResult)
-    def update_noah_settings(
-        self, serial_number: str, setting_type: str, parameters: Mapping[str, Any] | list[Any]
-    ) -> Fields:
-        """One setting of a Noah."""
-        return {"serialNum": serial_number, "type": setting_type, **numbered(parameters)}
 
     @command("POST", "tcpSet.do", plants.GrowattWriteResult, encoding="query")
     def update_classic_inverter_setting(

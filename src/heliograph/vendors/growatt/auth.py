@@ -11,7 +11,7 @@ from heliograph.core.servers import is_trusted_url, resolve_server_url
 from heliograph.errors import CloudError
 from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.params import PlantToday
+from heliograph.vendors.growatt.params import PlantToday, SentAt
 from heliograph.vendors.growatt.payloads.plants import CURRENT_USER, GrowattLogin
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ SERVERS = {
     "mobile-au": "https://server-au-api.growatt.com/",
 }
 DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
+
+LOGINS = (GrowattCalls.login, GrowattCalls.app_login)
+"""The calls that open a session, in the order in which they are tried."""
 
 OFFSET_MAX_AGE = 86400.0
 """Seconds before a plant's UTC offset is fetched again; some owners change it for daylight saving."""
@@ -67,13 +70,32 @@ class GrowattProtocol:
         self.headers = {"User-Agent": user_agent}
 
     def log_in(self, session: Session, who: Credentials, call: Call[Any] | None = None) -> HttpFlow[None]:
-        """Open a session with the user name and the hashed password."""
-        call = GrowattCalls.login.flow(who.username, who.password.reveal())
-        response = yield self.build_request(session, call)
+        """Open a session with the user name and the hashed password.
+
+        The login that the server had last is tried first, the other one only if the server no longer has it. An answer
+        of either login, such as a refused password, is final.
+        """
+        first = session.facts.get("login", LOGINS[0].name)
+        login, other = LOGINS if first != LOGINS[1].name else reversed(LOGINS)
+        call = login.flow(who.username, who.password.reveal())
+        response = yield self._build_login(session, call)
+        if envelope.lacks_login(response):
+            # Stored before the next request: if that one has to wait, the wrong login is not sent again.
+            session.facts["login"] = other.name
+            call = other.flow(who.username, who.password.reveal())
+            response = yield self._build_login(session, call)
         self.parse_response(session, call, response)
+        if "plants" not in session.facts:
+            plants = GrowattCalls.plant_list.flow(session.facts["user_id"])
+            self.parse_response(session, plants, (yield self.build_request(session, plants)))
+
+    def _build_login(self, session: Session, call: Call[Any]) -> Request:
+        _fill_time(session, call)
+        return self.build_request(session, call)
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None] | None:
         """Return a flow that replaces the placeholders for user and plant-local day, None if there are none."""
+        _fill_time(session, call)
         if any(value is CURRENT_USER or type(value) is PlantToday for value in call.fields.values()):
             return self._fill(session, call)
         return None
@@ -135,13 +157,34 @@ def _remember(session: Session, call: Call[Any], answer: Any) -> None:
     if call.endpoint.route.is_login and isinstance(back, dict) and isinstance(back.get("user"), dict):
         session.alive = back.get("success") is True
         session.facts["user_id"] = back["user"].get("id")
-        session.facts["plants"] = {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
+        _remember_plants(session, back, call.endpoint.name)
+    elif call.endpoint.name == GrowattCalls.plant_list.name and isinstance(back, dict):
+        session.facts.setdefault("plants", _plant_names(back))
     elif call.endpoint.route.fixed.get("op") == "getPlant":
         _remember_offset(session, str(call.fields["plantId"]), answer)
     elif call.endpoint.route.fixed.get("op") == "getAllPlantListTwo" and isinstance(answer.get("PlantList"), list):
         for row in answer["PlantList"]:
             if isinstance(row, dict) and parse_text(row.get("id")) in session.facts.get("plants", ()):
                 _remember_offset(session, str(row["id"]), row)
+
+
+def _fill_time(session: Session, call: Call[Any]) -> None:
+    """Replace the placeholders for the time of a login."""
+    for name, value in call.fields.items():
+        if isinstance(value, SentAt):
+            call.fields[name] = value.written(session.server_time, session.zone or UTC)
+
+
+def _remember_plants(session: Session, back: dict[str, Any], login: str) -> None:
+    if login == GrowattCalls.app_login.name and not isinstance(back.get("data"), list):
+        # Quirk: whether this answer lists the plants is not published; clients that use it fetch a list (noah-mqtt).
+        session.facts.pop("plants", None)
+    else:
+        session.facts["plants"] = _plant_names(back)
+
+
+def _plant_names(back: dict[str, Any]) -> dict[str, str | None]:
+    return {plant.id: plant.name for plant in GrowattLogin(back).plants if plant.id}
 
 
 def _remember_offset(session: Session, plant_id: str, settings: dict[str, Any]) -> None:

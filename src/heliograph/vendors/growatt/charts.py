@@ -13,7 +13,7 @@ from heliograph.model import Sample
 from heliograph.vendors.growatt.normalise import difference
 from heliograph.vendors.growatt.params import is_ambiguous
 from heliograph.vendors.growatt.payloads import devices as dev
-from heliograph.vendors.growatt.payloads import plants
+from heliograph.vendors.growatt.payloads import noah, plants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,9 +79,9 @@ def portal_curve(response: plants.Dashboard, local_day: LocalDay) -> Curve:
     return {moment: _named(point.readings()) for moment, point in points.items()}
 
 
-def noah_curve(response: dev.NoahChart, local_day: LocalDay) -> Curve:
+def noah_curve(response: noah.NoahChart, local_day: LocalDay, shape: type[noah.NoahPoint] = noah.NoahPoint) -> Curve:
     """Parse a balcony battery's day; the load is known only with a meter."""
-    points = _points(response, "obj", dev.NoahPoint, local_day)
+    points = _points(response, "obj", shape, local_day)
     metered = any(point.load_power for point in points.values())
     curve: Curve = {}
     for moment, point in points.items():
@@ -206,7 +206,7 @@ def detail_rows(response: plants.GrowattPlantDetail, period: str) -> EnergyRows:
     return _bars({"pv_energy": _chart(response, "data")}, period)
 
 
-def noah_rows(response: dev.NoahChart, period: str) -> EnergyRows:
+def noah_rows(response: noah.NoahChart, period: str) -> EnergyRows:
     """Parse a balcony battery's bars."""
     return _bars({"pv_energy": _chart(response, "obj")}, period)
 

@@ -1,16 +1,15 @@
-"""Declarations of chart calls that growattServer does not have; part of `GrowattCalls`."""
+"""Declarations of plant calls that growattServer does not have; part of `GrowattCalls`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from heliograph.core.endpoint import Fields, query
-from heliograph.vendors.growatt.params import Day, PlantToday, format_day
-from heliograph.vendors.growatt.payloads import devices as dev
+from heliograph.vendors.growatt.params import Day, PlantToday, format_chart_date
 from heliograph.vendors.growatt.payloads import plants
 
-NoahSpan = Literal[1, 2, 3]
-"""Bars of a Noah's energy chart: 1 days of a month, 2 months of a year, 3 years."""
+PlantSpan = Literal[1, 2, 3, 4]
+"""What `plant_chart` charts: 1 a day in 5-minute steps, 2 a month by day, 3 a year by month, 4 all years."""
 
 
 class GrowattCharts:
@@ -21,13 +20,14 @@ class GrowattCharts:
         """Energy of one plant in the six years up to `year` (default: the current year)."""
         return {"plantId": plant_id, "date": PlantToday(plant_id, "%Y") if year is None else f"{year:04}"}
 
-    @query("POST", "noahDeviceApi/noah/getNoahChartData", dev.NoahChart)
-    def noah_chart(self, serial_number: str, date: Day = None) -> Fields:
-        """Powers of one Noah on the day before `date`."""
-        # Quirk: the response is of the day before (GrowattPublicApiPy), and no member of it names the day.
-        return {"deviceSn": serial_number, "date": format_day(date)}
+    @query("GET", "newPlantDetailAPI.do", plants.GrowattPlantDetail, result_path="back")
+    def plant_chart(self, plant_id: str, span: PlantSpan, date: Day = None) -> Fields:
+        """Power of one plant over a day (1), or its energy by day (2), month (3) or year (4)."""
+        # Quirk: the numbers are one higher than those of `plant_detail`, which has no chart of a day (the app's own
+        # addresses for day, month, year and all).
+        return {"plantId": plant_id, "type": span, "date": format_chart_date(date, plant_id, span)}
 
-    @query("POST", "noahDeviceApi/noah/getDataChart", dev.NoahChart)
-    def noah_energies(self, serial_number: str, span: NoahSpan, date: Day = None) -> Fields:
-        """Solar energy of one Noah by day (1), month (2) or year (3)."""
-        return {"deviceSn": serial_number, "dateTime": format_day(date), "dateType": span}
+    @query("POST", "newPlantAPI.do", plants.AccountEnergy, action="getUserCenterEnertyDataTwo")
+    def account_energy_data(self) -> Fields:
+        """Energy, power and money of the account, and how many of its devices are online."""
+        return {"language": "1"}

@@ -1,15 +1,16 @@
-"""Composite operations of a Growatt client in the common model: plants, snapshots and history.
+"""Operations of a Growatt API in the common model: plants, snapshots and history.
 
-Their implementation (snapshots.py, history.py) and the model are imported on first use: scripts that only make single
-calls start without them.
+They are declared once for all APIs. Each API is a package with the modules `snapshots`, `live` and `history`, which
+implement them; these and the model are imported on first use: scripts that only make single calls start without them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from heliograph.client import snapshot_operation
-from heliograph.core.endpoint import FlowGenerator, composite
+from heliograph.core.endpoint import CompositeOperation, FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.local_time import parse_day, period_range
 
@@ -22,83 +23,106 @@ if TYPE_CHECKING:
     from heliograph.vendors.base import LivePoll, PollRhythm
 
 
-class GrowattSnapshots:
-    """Snapshots of an account's plants in the common model."""
+class ImplementedOperations:
+    """Base of declarations that a package implements; a subclass that names a package has operations of its own."""
+
+    _package: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "_package" in vars(cls):
+            for base in cls.__mro__[1:]:
+                for name, declared in vars(base).items():
+                    if isinstance(declared, CompositeOperation):
+                        setattr(cls, name, declared.owned_by(cls))
+
+    @classmethod
+    def _module(cls, name: str) -> Any:
+        """Import one of the package's modules."""
+        return import_module(f"{cls._package}.{name}")
+
+
+class SnapshotOperations(ImplementedOperations):
+    """Plants and snapshots of an account in the common model."""
 
     @composite
     def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
         """All plants of the account."""
-        from heliograph.vendors.growatt import snapshots  # noqa: PLC0415
-
         session: Session = yield ENSURE_SESSION
-        return snapshots.plants(session)
+        found: tuple[Plant, ...] = yield from self._module("snapshots").plants(session)
+        return found
 
     @snapshot_operation
     def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
         """The current snapshot of one plant, at most `max_age` seconds old; default: the interval of uploads."""
-        from heliograph.vendors.growatt import snapshots  # noqa: PLC0415
-
         session: Session = yield ENSURE_SESSION
-        found: Snapshot = yield snapshots.snapshot(session, plant_id)
-        return found
+        found: tuple[Snapshot, ...] = yield from self._module("snapshots").snapshots(session, (str(plant_id),))
+        return found[0]
 
     @snapshot_operation
     def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
         """The current snapshots of all plants of the account, with the same `max_age`."""
-        found: list[Snapshot] = []
-        for plant in (yield GrowattSnapshots.plants.flow()):
-            found.append((yield GrowattSnapshots.snapshot.flow(plant.id)))  # noqa: PERF401 - a generator step
-        return tuple(found)
+        session: Session = yield ENSURE_SESSION
+        found: tuple[Snapshot, ...] = yield from self._module("snapshots").snapshots(session)
+        return found
 
     @composite
     def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
         """The current powers of these plants (default: all) in the fewest requests, and what else is due now."""
-        from heliograph.vendors.growatt import live  # noqa: PLC0415
-
         session: Session = yield ENSURE_SESSION
-        return (yield from live.live(session, rhythm, plants))
+        found: LivePoll = yield from self._module("live").live(session, rhythm, plants)
+        return found
 
 
-class GrowattHistory:
+class HistoryOperations(ImplementedOperations):
     """History of an account's plants in the common model."""
 
     @composite
     def day_curve(self, plant_id: str, day: date | str) -> FlowGenerator[tuple[Sample, ...]]:
         """A plant's powers over one plant-local day, about every 5 minutes; empty if the cloud has no data.
 
-        The cloud pads missing data with zeros, so all-zero samples are dropped. It has one UTC offset for the whole
-        year: create the client with the plant's `zone` to read other seasons correctly.
+        The password API pads missing data with zeros, so all-zero samples are dropped. It has one UTC offset for the
+        whole year: create the client with the plant's `zone` to read other seasons correctly. Older than 95 days, the
+        token API has the plant's AC output only.
         """
-        from heliograph.vendors.growatt import history  # noqa: PLC0415
-
         local_day = parse_day(day)
         session: Session = yield ENSURE_SESSION
-        return (yield from history.day_curve(session, plant_id, local_day))
+        found: tuple[Sample, ...] = yield from self._module("history").day_curve(session, plant_id, local_day)
+        return found
 
     @composite
     def period_energies(self, plant_id: str, period: str = "") -> FlowGenerator[tuple[PeriodEnergy, ...]]:
         """Energies of the days of a month ("2026-06"), the months of a year ("2026"), or of all years ("").
 
-        The current day, month or year is included up to now; future and all-zero periods are absent.
+        The current day, month or year is included up to now; future and all-zero periods are absent. The token API has
+        the yields only.
         """
-        from heliograph.vendors.growatt import history  # noqa: PLC0415
-
         period_range(period)  # an invalid period is rejected before a request
         session: Session = yield ENSURE_SESSION
-        return (yield from history.period_energies(session, plant_id, period))
+        found: tuple[PeriodEnergy, ...] = yield from self._module("history").period_energies(session, plant_id, period)
+        return found
 
     @composite
     def first_day(self, plant_id: str) -> FlowGenerator[date | None]:
         """The day a plant was added to the cloud, as entered by its owner; None if not reported."""
-        from heliograph.vendors.growatt import history  # noqa: PLC0415
-
         session: Session = yield ENSURE_SESSION
-        return (yield from history.first_day(session, plant_id))
+        found: date | None = yield from self._module("history").first_day(session, plant_id)
+        return found
 
     @composite
     def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
         """Requests needed for a plant's history, besides its UTC offset and devices, which are fetched once a day."""
-        from heliograph.vendors.growatt import history  # noqa: PLC0415
-
         session: Session = yield ENSURE_SESSION
-        return (yield from history.history_cost(session, plant_id))
+        found: HistoryCost = yield from self._module("history").history_cost(session, plant_id)
+        return found
+
+
+class GrowattSnapshots(SnapshotOperations):
+    """Plants and snapshots by the password API."""
+
+    _package = "heliograph.vendors.growatt"
+
+
+class GrowattHistory(HistoryOperations):
+    """History by the password API."""
+
+    _package = "heliograph.vendors.growatt"

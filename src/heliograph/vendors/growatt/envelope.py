@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from heliograph.core.session import Response
 
 LOCK_HOURS = 24.0
+_BLOCK_PAGES = (b"aliyun", b"request has been", b"ua acl", b"captcha")
+"""What the pages of the firewall and of the web server's blacklist contain; a block is never worked around."""
 _UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
 _OFFLINE = (
     "It is offline or slow: asleep at night, or without network. Try again when the app shows it online. If it is "
@@ -54,6 +56,21 @@ def parse(call: Call[Any], response: Response) -> Any:
     if http.is_html(response) and b"login" in response.body[:50_000].lower():
         raise _session_expired("login page")
     return http.parse_json(response)
+
+
+def lacks_login(response: Response) -> bool:
+    """Return True if a login was answered as by a server that does not have this login, rather than by the login."""
+    page = response.body[:20_000].lower()
+    if any(sign in page for sign in _BLOCK_PAGES):
+        return False
+    # Quirk: a removed login (newLoginAPI.do) answers 400 or 403 with Tomcat's page about parameter conditions
+    # (growattServer issue 97).
+    is_dispatcher = response.status in (400, 403) and b"parameter conditions" in page
+    # Quirk: 405 is also the firewall's status (noah-mqtt issue 51), so that only a servlet's own page counts.
+    is_servlet = response.status == 405 and (b"method not allowed" in page or b"tomcat" in page)
+    is_page = response.status == 200 and http.is_html(response)
+    is_gone = response.status in (404, 410) or response.status in REDIRECT_STATUSES
+    return is_gone or is_dispatcher or is_servlet or is_page
 
 
 def unwrap(call: Call[Any], answer: Any, response: Response) -> Any:

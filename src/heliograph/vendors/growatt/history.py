@@ -13,7 +13,7 @@ from heliograph.vendors.growatt import charts, snapshots
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import offset_due, timestamp_zone
 from heliograph.vendors.growatt.params import Timespan
-from heliograph.vendors.growatt.payloads import plants
+from heliograph.vendors.growatt.payloads import noah, plants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heliograph.core.session import Session
     from heliograph.local_time import EnergyRows
     from heliograph.model import PeriodEnergy, Sample
-    from heliograph.vendors.growatt.charts_api import NoahSpan
+    from heliograph.vendors.growatt.noah_api import NoahSpan
     from heliograph.vendors.growatt.payloads import devices as dev
 
     Devices = tuple[tuple[str, str], ...]
@@ -134,8 +134,13 @@ def _inverter_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGene
 
 
 def _noah_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
-    chart: dev.NoahChart = yield GrowattCalls.noah_chart.flow(serial, local_day.day + timedelta(days=1))
+    chart: noah.NoahChart = yield GrowattCalls.noah_chart.flow(serial, local_day.day + timedelta(days=1))
     return charts.noah_curve(chart, local_day)
+
+
+def _nexa_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
+    chart: noah.NoahChart = yield GrowattCalls.nexa_chart.flow(serial, local_day.day + timedelta(days=1))
+    return charts.noah_curve(chart, local_day, noah.NexaPoint)
 
 
 def _portal_curve(plant_id: str, serial: str, local_day: LocalDay) -> FlowGenerator[charts.Curve]:
@@ -148,6 +153,7 @@ _CURVES: dict[str, FetchCurve] = {
     "mix": _mix_curve,
     "inverter": _inverter_curve,
     snapshots.NOAH: _noah_curve,
+    snapshots.NEXA: _nexa_curve,
     PORTAL: _portal_curve,
 }
 
@@ -158,9 +164,9 @@ _CURVES: dict[str, FetchCurve] = {
 def _sources(devices: Devices) -> Devices:
     """Return the sources (serial, family) of a plant's energies; later sources override earlier ones."""
     families = {family for _, family in devices}
-    noahs = tuple(device for device in devices if device[1] == snapshots.NOAH)
-    if noahs:
-        return noahs
+    balcony = tuple(device for device in devices if device[1] in snapshots.BALCONY)
+    if balcony:
+        return balcony
     portal = (("", PORTAL),) if families & _WITH_BATTERY else ()
     # The plant's own bars include all of its panels; with storage devices only they are ambiguous.
     return (*portal, ("", "plant")) if families - _WITH_BATTERY or not portal else portal
@@ -186,10 +192,20 @@ def _plant_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) ->
 
 
 def _noah_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
-    first = period_range(period)[0] if period else date(local_day.day.year, 1, 1)
-    span: NoahSpan = {7: 1, 4: 2}.get(len(period), 3)  # type: ignore[assignment]
-    chart: dev.NoahChart = yield GrowattCalls.noah_energies.flow(serial, span, first)
+    chart: noah.NoahChart = yield GrowattCalls.noah_energies.flow(serial, *_noah_bars(period, local_day))
     return charts.noah_rows(chart, period)
+
+
+def _nexa_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
+    chart: noah.NoahChart = yield GrowattCalls.nexa_energies.flow(serial, *_noah_bars(period, local_day))
+    return charts.noah_rows(chart, period)
+
+
+def _noah_bars(period: str, local_day: LocalDay) -> tuple[NoahSpan, date]:
+    """Return the kind of bars of a period, and the first day of its chart."""
+    if not period:
+        return 3, date(local_day.day.year, 1, 1)
+    return 1 if len(period) == 7 else 2, period_range(period)[0]
 
 
 def _portal_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -> FlowGenerator[EnergyRows]:
@@ -209,5 +225,6 @@ def _portal_rows(plant_id: str, serial: str, period: str, local_day: LocalDay) -
 _ENERGIES: dict[str, Callable[[str, str, str, LocalDay], FlowGenerator[EnergyRows]]] = {
     "plant": _plant_rows,
     snapshots.NOAH: _noah_rows,
+    snapshots.NEXA: _nexa_rows,
     PORTAL: _portal_rows,
 }

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from heliograph.vendors.growatt.payloads.plants import PlantInfo
     from heliograph.vendors.live import Record
 
-_SLOW_CALLS = {"mix": 3, "storage": 1, "spa": 1, snapshots.NOAH: 1}
+_SLOW_CALLS = {"mix": 3, "storage": 1, "spa": 1, snapshots.NOAH: 1, snapshots.NEXA: 1}
 """Requests for the counters and the data time of a device, where its live call does not report both."""
-_FROM_PLANT_INFO = frozenset(("spa", snapshots.NOAH))
+_FROM_PLANT_INFO = frozenset(("spa", snapshots.NOAH, snapshots.NEXA))
 """Families whose slow call is one for all devices of the plant."""
 _STATUS = {0.0: Status.ONLINE, 1.0: Status.OFFLINE}
 
@@ -138,7 +138,7 @@ def _spa(device: Device, info: PlantInfo | None, now: datetime, slow: bool) -> F
 
 
 def _noah(device: Device, info: PlantInfo | None, now: datetime, slow: bool) -> FlowGenerator[DeviceSnapshot]:
-    return normalise.noah(device, (yield GrowattCalls.noah_system_status.flow(device.id)))
+    return normalise.noah(device, (yield snapshots.status_call(device.family).flow(device.id)))
 
 
 _READERS: dict[str, Any] = {
@@ -148,4 +148,5 @@ _READERS: dict[str, Any] = {
     "storage": _storage,
     "spa": _spa,
     snapshots.NOAH: _noah,
+    snapshots.NEXA: _noah,
 }

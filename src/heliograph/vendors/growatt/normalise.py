@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heliograph.metrics import Metric
     from heliograph.model import Device
     from heliograph.vendors.growatt.payloads import devices as dev
+    from heliograph.vendors.growatt.payloads import noah as balcony
     from heliograph.vendors.growatt.payloads import plants
 
 Values = dict["Metric", float | None]
@@ -141,14 +142,14 @@ def spa(device: Device, row: plants.DeviceRow | None, energy: plants.PlantEnergy
     return device_snapshot(device, status, None, values, "plant_energy_data")
 
 
-def noah(device: Device, status: dev.NoahStatus) -> DeviceSnapshot:
-    """Map a balcony battery; only newer firmware reports grid and load."""
+def noah(device: Device, status: balcony.NoahStatus) -> DeviceSnapshot:
+    """Map a NOAH or NEXA; only newer firmware reports grid and load."""
     values = status.readings()
     values[m.BATTERY_POWER] = difference(status.discharge_power, status.charge_power)
     if status.load_power is not None or status.grid_power is not None:
         values |= {m.LOAD_POWER: status.load_power, m.GRID_POWER: status.grid_power}
-    state = _NOAH_STATUS.get(status.status or "")
-    return device_snapshot(device, state, None, values, "noah_system_status", measure("noah", status.body))
+    state, call = _NOAH_STATUS.get(status.status or ""), f"{device.family}_system_status"
+    return device_snapshot(device, state, None, values, call, measure("noah", status.body))
 
 
 def plant_values(info: plants.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:

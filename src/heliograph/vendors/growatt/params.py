@@ -6,10 +6,11 @@ from contextlib import suppress
 from datetime import date, datetime, time
 from enum import IntEnum
 from hashlib import md5
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
 Day = date | datetime | str | None
 """A day: a `date`, a `datetime`, "2026-06-21" or "2026-06"; None means the current day at the plant."""
@@ -33,6 +34,24 @@ class PlantToday(NamedTuple):
     format: str = "%Y-%m-%d"
 
 
+class SentAt(NamedTuple):
+    """Placeholder argument: the time at which a login is sent, as the app writes it."""
+
+    form: Literal["text", "check"]
+
+    def written(self, moment: float, zone: tzinfo) -> str:
+        """Return the moment in epoch seconds as text or as number.
+
+        >>> SentAt("text").written(1782036000.0, UTC), SentAt("check").written(1782036000.0, UTC)
+        ('2026-06-21 10:00:00', '1782036000076')
+        """
+        if self.form == "text":
+            return f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d %H:%M:%S}"
+        digits = f"{moment * 1000:013.0f}"
+        # Quirk: the last two digits of the milliseconds are a check of others (nexa-mqtt and other clients of the app).
+        return f"{digits[:11]}{int(digits[1:8:2]) % 98:02d}"
+
+
 def parse_timespan(value: Timespan | int) -> Timespan:
     """Return the `Timespan` of an enum member or its number.
 
@@ -51,7 +70,22 @@ def format_day(value: Day, plant_id: str | None = None, span: Timespan = Timespa
     >>> format_day(date(2026, 6, 21)), format_day("2026-06-21", span=Timespan.month)
     ('2026-06-21', '2026-06')
     """
-    form = "%Y-%m" if span is Timespan.month else "%Y-%m-%d"
+    return _format(value, plant_id, "%Y-%m" if span is Timespan.month else "%Y-%m-%d")
+
+
+def format_chart_date(value: Day, plant_id: str, span: int) -> str | PlantToday:
+    """Format the day of a plant's chart: 1 of a day, 2 of a month, 3 of a year, 4 of all years.
+
+    >>> format_chart_date("2026-06-21", "1", 2), format_chart_date("2026-06", "1", 3)
+    ('2026-06', '2026')
+    """
+    forms = {1: "%Y-%m-%d", 2: "%Y-%m", 3: "%Y", 4: "%Y"}
+    if span not in forms:
+        raise ValueError(f"span must be day (1), month (2), year (3) or all years (4), not {span!r}")
+    return _format(value, plant_id, forms[span])
+
+
+def _format(value: Day, plant_id: str | None, form: str) -> str | PlantToday:
     if value is None:
         return PlantToday(plant_id, form)
     if isinstance(value, str):

@@ -11,18 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from heliograph.client import AccountClient
-from heliograph.core.endpoint import Operation
+from heliograph.core.endpoint import Operation, operations
 from heliograph.errors import CloudError, RequestRefused
 from heliograph.eventlog import EventLogger, LogEvent
 from heliograph.local_time import parse_day
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
+from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from heliograph.core.endpoint import Flow
-    from heliograph.model import HistoryCost, Plant, Snapshot
+    from heliograph.model import Device, HistoryCost, Plant, Snapshot
+    from heliograph.settings.definition import Setting, Values
     from heliograph.vendors.base import LivePoll, PollRhythm
 
 P = ParamSpec("P")
@@ -37,15 +39,27 @@ PASSWORD_INTERVAL = 660.0
 class RoutedOperation(Operation[P, T]):
     """An operation that a client without a token performs as declared, and a client with one along a route."""
 
-    def __init__(self, declared: Operation[P, T], route: Callable[..., Steps[Any]]) -> None:
+    def __init__(
+        self,
+        declared: Operation[P, T],
+        route: Callable[..., Steps[Any]],
+        is_by_token: Callable[..., bool] = lambda *_: False,
+    ) -> None:
         super().__init__(declared.function, declared.returns)
         self.declared = declared
         self.route = route
+        self.is_by_token = is_by_token
+        """Whether the token is asked first, for a preview of the requests."""
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         return self.declared.flow(*args, **kwargs)
 
     def flow_of(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        token = client.token_api
+        if token is not None and (not client.has_password or self.is_by_token(client, *args, **kwargs)):
+            found = next(one for one in operations(type(token)) if one.name == self.name)
+            flow: Flow[T] = found.flow_of(token, *args, **kwargs)
+            return flow
         return self.declared.flow_of(client, *args, **kwargs)
 
     def perform_on(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -166,6 +180,53 @@ def _history_cost(account: Any, plant_id: str) -> Steps[Any]:
     return replace(energies, curve=curves.curve)
 
 
+def _read_settings(account: Any, device: Device) -> Steps[Any]:
+    """Return the settings by password, which reports all in one request, and by token what that does not report."""
+    from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only
+
+    reported: dict[str, Any] = {}
+    failure: CloudError | None = None
+    if GrowattSettings.settings_of(device):
+        try:
+            reported = dict((yield partial(_by_password(account, GrowattSettings.read_settings), device)))
+        except CloudError as error:
+            failure = error
+    missing = {setting.name for setting in account.settings_of(device)} - reported.keys()
+    if missing and sources.can_write(account, device):
+        if failure is not None:
+            _log.warning(LogEvent("password_api.not_available", plant=device.plant, why=failure))
+        by_token: Mapping[str, Values | None] = yield partial(account.token_api.read_settings, device)
+        return {**dict.fromkeys(missing), **by_token, **reported}
+    if failure is not None:
+        raise failure
+    return reported
+
+
+def _write_setting(account: Any, device: Device, name: str, values: Mapping[str, object]) -> Steps[None]:
+    """Write a setting by token if it has it and may write it, otherwise by password; never by both."""
+    from heliograph.vendors.growatt.openapi.snapshots import is_without_permission  # noqa: PLC0415
+
+    by_password = partial(_by_password(account, GrowattSettings.write_setting), device, name, values)
+    if not _is_written_by_token(account, device, name):
+        yield by_password
+        return
+    try:
+        yield partial(account.token_api.write_setting, device, name, values)
+    except RequestRefused as error:
+        # Without permission nothing was applied, so the other API may send it.
+        if not is_without_permission(error) or not GrowattSettings.settings_of(device):
+            raise
+    else:
+        return
+    yield by_password
+
+
+def _is_written_by_token(account: Any, device: Device, name: str, *_: object) -> bool:
+    from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only
+
+    return sources.can_write(account, device, name)
+
+
 _LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
 _FORGET: Operation[[], None] = vars(AccountClient)["forget"]
 
@@ -183,6 +244,20 @@ def _forget(account: Any) -> Steps[None]:
 class RoutedOperations:
     """The operations that both APIs have."""
 
+    token_api: Any
+    has_password: bool
+
+    def settings_of(self, device: Device) -> tuple[Setting, ...]:
+        """The settings of a device of this family, by all APIs of the account; nothing is sent.
+
+        A plant has settings of its own: pass a device of the family "plant" with the plant's id.
+        """
+        own = GrowattSettings.settings_of(device) if self.has_password else ()
+        if self.token_api is None:
+            return own
+        names = {setting.name for setting in own}
+        return (*own, *(one for one in self.token_api.settings_of(device) if one.name not in names))
+
     plants = RoutedOperation(GrowattSnapshots.plants, _plants)
     snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot)
     snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots)
@@ -191,5 +266,7 @@ class RoutedOperations:
     period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
     first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
     history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
+    read_settings = RoutedOperation(GrowattSettings.read_settings, _read_settings)
+    write_setting = RoutedOperation(GrowattSettings.write_setting, _write_setting, _is_written_by_token)
     log_in = RoutedOperation(_LOG_IN, _log_in)
     forget = RoutedOperation(_FORGET, _forget)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
+from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, Plant, Snapshot, combine
 from heliograph.vendors.growatt import normalise
@@ -13,21 +14,32 @@ from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import offset_due, timestamp_zone
 
 if TYPE_CHECKING:
-    from heliograph.core.endpoint import FlowGenerator
+    from heliograph.core.endpoint import Endpoint, FlowGenerator
     from heliograph.core.session import Session
     from heliograph.model import DeviceSnapshot
-    from heliograph.vendors.growatt.payloads import devices as dev
+    from heliograph.vendors.growatt.payloads import noah
     from heliograph.vendors.growatt.payloads.plants import DeviceRow, PlantInfo
 
 VENDOR = "growatt"
-NOAH = "noah"
+NOAH, NEXA = "noah", "nexa"
+BALCONY = frozenset((NOAH, NEXA))
+"""The families of balcony batteries, which no device list contains."""
 _DEVICES_MAX_AGE = 86400.0
 """Seconds before the device list of a plant is fetched again for its history."""
 
 
-def plants(session: Session) -> tuple[Plant, ...]:
+def plants(session: Session) -> FlowGenerator[tuple[Plant, ...]]:
     """Return all plants of the account, as listed in the login response."""
+    yield ENSURE_SESSION
     return tuple(Plant(vendor=VENDOR, id=id_, name=name) for id_, name in session.facts["plants"].items())
+
+
+def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[tuple[Snapshot, ...]]:
+    """Fetch the snapshots of these plants, or of all."""
+    found: list[Snapshot] = []
+    for plant_id in wanted or tuple(session.facts["plants"]):
+        found.append((yield from snapshot(session, plant_id)))  # noqa: PERF401 - a generator step
+    return tuple(found)
 
 
 def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
@@ -53,8 +65,11 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
         reader: Any = _FAMILIES.get(row.family or "")
         if reader is not None and row.id:
             devices.append((yield reader(plant, _device(plant, row), row, now)))
-    if not rows:
-        devices.extend((yield _noah(plant, now)))
+    if not rows and (battery := (yield from _balcony_battery(plant.id))):
+        serial, family = battery
+        status = yield status_call(family).flow(serial)
+        device = Device(vendor=VENDOR, plant=plant.id, id=serial, family=family, name=status.name)
+        devices.append(normalise.noah(device, status))
     devices = normalise.with_upload_time(devices, info, now)
     return combine(plant, devices, now.astimezone(UTC), normalise.plant_values(info, devices))
 
@@ -94,8 +109,8 @@ def device_rows(session: Session, plant_id: str) -> FlowGenerator[tuple[list[lis
     info: PlantInfo = yield GrowattCalls.plant_info.flow(plant_id)
     rows = yield from _list_devices(plant_id, info)
     found = [[row.id or "", row.family or "", row.name or ""] for row in rows]
-    if not rows and (noah := (yield from _noah_serial(plant_id))):
-        found = [[noah, NOAH, ""]]
+    if not rows and (battery := (yield from _balcony_battery(plant_id))):
+        found = [[*battery, ""]]
     session.facts["devices"][str(plant_id)] = [session.server_time, found, now, now]
     return found, info
 
@@ -148,18 +163,19 @@ def _spa(plant: Plant, device: Device, row: DeviceRow, now: datetime) -> FlowGen
     return normalise.spa(device, row, energy)
 
 
-def _noah(plant: Plant, now: datetime) -> FlowGenerator[list[DeviceSnapshot]]:
-    serial = yield from _noah_serial(plant.id)
-    if serial is None:
-        return []
-    status = yield GrowattCalls.noah_system_status.flow(serial)
-    device = Device(vendor=VENDOR, plant=plant.id, id=serial, family=NOAH, name=status.name)
-    return [normalise.noah(device, status)]
+def _balcony_battery(plant_id: str) -> FlowGenerator[tuple[str, str] | None]:
+    """Return serial number and family of a plant's balcony battery, None if it has none."""
+    found: noah.NoahPlant = yield GrowattCalls.is_plant_noah_system.flow(plant_id)
+    if found.device_id is None:
+        return None
+    if found.has_nexa:
+        return found.device_id, NEXA
+    return (found.device_id, NOAH) if found.is_noah or found.has_noah else None
 
 
-def _noah_serial(plant_id: str) -> FlowGenerator[str | None]:
-    found: dev.NoahPlant = yield GrowattCalls.is_plant_noah_system.flow(plant_id)
-    return found.device_id if found.is_noah or found.has_noah else None
+def status_call(family: str) -> Endpoint[[str], noah.NoahStatus] | Endpoint[[str], noah.NexaStatus]:
+    """Return the call for the live values of a balcony battery."""
+    return GrowattCalls.nexa_system_status if family == NEXA else GrowattCalls.noah_system_status
 
 
 _FAMILIES = {"tlx": _tlx, "inverter": _inverter, "mix": _mix, "storage": _storage, "spa": _spa}

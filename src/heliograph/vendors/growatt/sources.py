@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from heliograph.vendors.growatt.openapi import settings as token_settings
 from heliograph.vendors.growatt.openapi.history import DEPTH
 from heliograph.vendors.growatt.openapi.normalise import FAMILIES as TOKEN_FAMILIES
 from heliograph.vendors.growatt.openapi.snapshots import unreadable_plants
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from heliograph.core.session import Session
+    from heliograph.model import Device
 
 Api = Literal["token", "password"]
-Question = Literal["plants", "live values", "powers of a day", "energies of periods", "first day", "settings"]
+Question = Literal[
+    "plants", "live values", "powers of a day", "energies of periods", "first day", "settings read", "settings written"
+]
 
-PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah"))
+PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah", "nexa"))
 """Families that the password API reads."""
 ALL_FAMILIES = tuple(sorted(PASSWORD_FAMILIES | TOKEN_FAMILIES.keys()))
 
@@ -41,27 +45,31 @@ SOURCES: dict[Question, Source] = {
     "powers of a day": Source("token", f"the day is more than {DEPTH.days} days ago, or the token may not read it"),
     "energies of periods": Source("password", "the password API does not read the family"),
     "first day": Source("token", "the token does not know the plant"),
-    "settings": Source("password", ""),
+    "settings read": Source("password", "the password API has no settings of the family, or cannot be asked now"),
+    "settings written": Source("token", "the token does not have the setting, or may not write to the device"),
 }
 
 
-def source_of(question: Question, families: Iterable[str]) -> Api | None:
-    """Return the API that answers a question about a plant with devices of these families; None if neither does.
+def source_of(question: Question, families: Iterable[str]) -> Api:
+    """Return the API that answers a question about a plant with devices of these families.
 
     >>> source_of("energies of periods", ["mix"]), source_of("energies of periods", ["wit"])
     ('password', 'token')
     """
     families = frozenset(families)
-    by_token, by_password = (
-        not families or families & TOKEN_FAMILIES.keys(),
-        not families or families & PASSWORD_FAMILIES,
-    )
-    if question == "settings":
-        return "password" if by_password else None
+    token_families = (token_settings.FAMILIES if question.startswith("settings") else TOKEN_FAMILIES).keys()
+    by_token = not families or families & token_families
+    by_password = not families or families & PASSWORD_FAMILIES
     first = SOURCES[question].first
     if first == "token":
         return "token" if by_token else "password"
     return "password" if by_password else "token"
+
+
+def can_write(client: Any, device: Device, name: str = "") -> bool:
+    """Return True if the token has a setting of a device, or any, and its plant is not known to be unreadable."""
+    names = {setting.name for setting in token_settings.settings_of(device)}
+    return (name in names if name else bool(names)) and device.plant not in client.refused_plants()
 
 
 def families_of(session: Session, plant_id: str) -> frozenset[str]:
@@ -78,10 +86,10 @@ def refused_plants(session: Session, now: float) -> dict[str, str]:
 
 def curve_source(session: Session, plant_id: str, day: date, now: float) -> Api:
     """Return the API that answers the powers of a plant on a day."""
-    chosen = source_of("powers of a day", families_of(session, plant_id)) or "token"
+    chosen = source_of("powers of a day", families_of(session, plant_id))
     is_old = datetime.fromtimestamp(now, UTC).date() - day >= DEPTH
     if chosen == "token" and (is_old or plant_id in refused_plants(session, now)):
-        return source_of("energies of periods", families_of(session, plant_id)) or "token"
+        return source_of("energies of periods", families_of(session, plant_id))
     return chosen
 
 

@@ -156,7 +156,13 @@ def store_notice(damaged: Path | None) -> h.Element | None:
 
 def account_notices(accounts: Iterable[AccountStatus], now: int, zone: tzinfo | None = None) -> h.Node:
     """Return a notice for every account that is paused or has a problem, with times of `zone` or of this machine."""
-    return [one for account in accounts if (one := _account_notice(account, now, zone or _local_zone())) is not None]
+    notices: list[h.Element] = []
+    for account in accounts:
+        if (found := _account_notice(account, now, zone or _local_zone())) is not None:
+            notices.append(found)
+        for plant, why in account.missing_values.items():
+            notices.append(notice("warn", f"Values of plant {plant} are missing", _sentence(why)))
+    return notices
 
 
 def _account_notice(account: AccountStatus, now: int, zone: tzinfo) -> h.Element | None:

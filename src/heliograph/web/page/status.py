@@ -50,6 +50,13 @@ def budget_usage(account: AccountStatus, now: int) -> h.Element:
         return h.div(".usage")[h.h3[account.name], h.p(".hint")[text]]
     return h.div(".usage")[
         h.h3[account.name],
+        _meters(budget, now),
+        account.password_budget and [h.h3[f"{account.name}, by password"], _meters(account.password_budget, now)],
+    ]
+
+
+def _meters(budget: Budget, now: int) -> h.Node:
+    return [
         _meter("requests", budget.requests_used, budget.requests_limit),
         _meter("logins", budget.logins_used, budget.logins_limit),
         _wait(budget, now),

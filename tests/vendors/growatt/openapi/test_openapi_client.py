@@ -13,6 +13,7 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import InvalidCredentials, RequestRefused, Throttled
 from heliograph.keeper import Keeper
+from heliograph.vendors.base import PollRhythm
 from heliograph.vendors.growatt import Growatt
 from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken, auth, limits
 
@@ -34,6 +35,7 @@ def ready(emulator):
 @pytest.fixture(autouse=True)
 def no_gap(monkeypatch):
     monkeypatch.setattr(limits, "GAP", 0.0)
+    monkeypatch.setattr(limits, "COMMAND_GAP", 0.0)
 
 
 @pytest.fixture
@@ -221,6 +223,43 @@ def test_day_curve_and_energies_come_from_the_device_rows(client, emulator):
     assert client.first_day(home.id) == date(2025, 1, 1)
 
 
+def test_day_of_a_min_is_fetched_in_pages_ten_seconds_apart(client, emulator, now, monkeypatch):
+    monkeypatch.setattr("heliograph.client.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    home = plant(emulator, "tlx-battery")
+    cost = client.history_cost(home.id).curve
+    began, used = now[0], client.budget.requests_used
+    curve = client.day_curve(home.id, "2026-06-20")
+    truth = dict(home.households[0].curve("2026-06-20"))
+    assert len(curve) == len(truth) == 288
+    for sample in curve[::24]:
+        assert sample.pv_power == pytest.approx(truth[sample.moment]["pv_power"], abs=0.1)
+        assert sample.grid_power == pytest.approx(truth[sample.moment]["grid_power"], abs=0.2)
+    assert client.budget.requests_used == used + cost == used + 3
+    assert 20 <= now[0] - began <= 30
+    # The next day is another page of the same call.
+    client.day_curve(home.id, "2026-06-19")
+    assert 50 <= now[0] - began <= 70
+
+
+def test_day_of_a_hybrid_is_one_request_every_five_minutes(client, emulator, now):
+    home = plant(emulator, "mix").id
+    assert client.history_cost(home).curve == 1
+    assert client.day_curve(home, "2026-06-20")
+    with pytest.raises(Throttled, match="every 5 min") as caught:
+        client.day_curve(home, "2026-06-19")
+    assert not caught.value.account_wide
+    now[0] += caught.value.retry_after
+    assert client.day_curve(home, "2026-06-19")
+
+
+def test_calls_for_history_are_three_seconds_apart(client, emulator, now, monkeypatch):
+    slept = []
+    monkeypatch.setattr(limits, "GAP", 1.0)
+    monkeypatch.setattr("heliograph.client.sleep", slept.append)
+    client.period_energies(plant(emulator, "mix").id, "2026-05")
+    assert slept[-4:] == [3.0] * 4
+
+
 def test_old_day_has_the_output_of_the_plant(client, emulator):
     day = (NOON - timedelta(days=120)).date()
     curve = client.day_curve(plant(emulator, "mix").id, day)
@@ -238,6 +277,43 @@ def test_async_client_returns_the_same(ready, emulator, tmp_path):
     assert snapshot.load_power == pytest.approx(
         plant(emulator, "storage").households[0].values(NOON)["load_power"], abs=0.1
     )
+
+
+def test_poll_takes_over_what_another_program_has_just_fetched(client, ready, emulator, now, tmp_path):
+    shown = client.snapshots()
+    asked = sent(emulator)
+    now[0] += 60
+    options = {"server": ready["growatt"], "zone": BERLIN, "keeper": Keeper(tmp_path / "accounts")}
+    collector = AsyncGrowattToken(
+        ready["accounts"][0]["token"], **options, self_throttled=True, clock=client.guard.clock
+    )
+    poll = asyncio.run(collector.live(PollRhythm(310.0, 310.0, 3600.0)))
+    assert [one.values for one in poll.snapshots] == [one.values for one in shown]
+    assert poll.load.every_poll == 6
+    assert sent(emulator) == asked
+    # Nothing older than the vendor's interval is taken over.
+    now[0] += 250
+    assert asyncio.run(collector.live(PollRhythm(310.0, 310.0, 3600.0))).snapshots
+    assert sent(emulator) > asked
+
+
+def test_poll_within_the_interval_without_saved_snapshots_is_throttled(client, emulator, now):
+    plant_id = plant(emulator, "tlx").id
+    rhythm = PollRhythm(310.0, 310.0, 3600.0)
+    assert client.live(rhythm, [plant_id]).snapshots
+    now[0] += 60
+    with pytest.raises(Throttled, match="was sent 60 s ago"):
+        client.live(rhythm, [plant_id])
+
+
+def test_values_missing_without_device_permission_have_a_reason_and_a_remedy(client, emulator):
+    assert client.missing_values() == {}
+    emulator.faults.set({"no_permission": True})
+    plant_id = plant(emulator, "tlx").id
+    client.snapshot(plant_id)
+    assert client.missing_values().keys() == {plant_id}
+    assert "may not read the devices" in client.missing_values()[plant_id]
+    assert "heliograph login growatt" in client.missing_values()[plant_id]
 
 
 def test_readable_token_has_no_access_problem(client):

@@ -57,6 +57,9 @@ class GoodWeEmulation:
     def families(self) -> tuple[str, ...]:
         return tuple(FAMILIES)
 
+    def optional_families(self) -> tuple[str, ...]:
+        return ()
+
     def hardware(self, family: str) -> HardwareProfile:
         return FAMILIES[family].hardware
 

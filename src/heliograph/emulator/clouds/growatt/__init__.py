@@ -8,6 +8,7 @@ from heliograph.emulator import device_faults
 from heliograph.emulator.api import EmulatedResponse, HardwareProfile, is_rate_limited
 from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module registers its calls
     auth,
+    energies,
     html,
     inverter,
     mix,
@@ -41,6 +42,7 @@ SETTINGS = frozenset(
         "get_mix_inverter_settings",
         "spa_settings",
         "noah_info",
+        "nexa_info",
         "classic_inverter_info",
     )
 )
@@ -59,6 +61,10 @@ _HOMES = {
         peak_power=5000, battery_capacity=9.6, battery_power=3000, off_grid=True, load_kwh_per_day=12
     ),
     "noah": HardwareProfile(peak_power=900, battery_capacity=2.0, battery_power=800, load_kwh_per_day=6),
+    "max": HardwareProfile(peak_power=50000, load_kwh_per_day=180),
+    "sph-s": HardwareProfile(peak_power=6000, battery_capacity=10.0, battery_power=5000, load_kwh_per_day=12),
+    "wit": HardwareProfile(peak_power=30000, battery_capacity=60.0, battery_power=25000, load_kwh_per_day=120),
+    "nexa": HardwareProfile(peak_power=1800, battery_capacity=4.1, battery_power=1000, load_kwh_per_day=7),
 }
 _SERIALS = {
     "tlx": ("BZP{:07d}",),
@@ -68,6 +74,10 @@ _SERIALS = {
     "inverter": ("NMB{:07d}",),
     "storage": ("KHM{:07d}",),
     "noah": ("0PV{:013d}",),
+    "max": ("QXH{:07d}",),
+    "sph-s": ("EGM{:07d}",),
+    "wit": ("WPD{:07d}",),
+    "nexa": ("0HVR{:012d}", "0HYR{:012d}"),
 }
 
 
@@ -77,7 +87,10 @@ class GrowattEmulation:
     vendor = "growatt"
 
     def families(self) -> tuple[str, ...]:
-        return tuple(DEVICE_TYPES)
+        return tuple(family for family in DEVICE_TYPES if family not in self.optional_families())
+
+    def optional_families(self) -> tuple[str, ...]:
+        return ("nexa", "max", "sph-s", "wit")
 
     def hardware(self, family: str) -> HardwareProfile:
         return _HOMES[family]
@@ -101,6 +114,8 @@ class GrowattEmulation:
         return {
             "lenient_lock": "login attempts during a lock do not extend it",
             "zero_power": "the plant lists report no power, though the devices do",
+            "no_classic_login": "the server no longer has the classic login, only the app's",
+            "no_app_login": "the server does not have the app's login, only the classic one",
             "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
             **openapi.FAULTS,
         }

@@ -127,6 +127,45 @@ def no_session_response(endpoint: Endpoint[..., Any]) -> EmulatedResponse:
 @ROUTER.route(GrowattCalls.login)
 def log_in(arguments: Mapping[str, str], request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
     """Handle a login and open a session if it is accepted."""
+    return html.NO_SUCH_PATH if context.fault("no_classic_login") is not None else _log_in(arguments, request, context)
+
+
+_PHONE = [
+    "newLogin",
+    "phoneType",
+    "shinephoneVersion",
+    "phoneSn",
+    "phoneModel",
+    "systemVersion",
+    "language",
+    "appType",
+    "loginTime",
+    "timestamp",
+]
+
+
+@ROUTER.route(GrowattCalls.app_login)
+def log_in_as_app(arguments: Mapping[str, str], request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
+    """Handle the app's login, which has to describe the phone."""
+    if context.fault("no_app_login") is not None:
+        return html.NO_SUCH_PATH
+    if not all(arguments.get(name) for name in _PHONE) or not _is_app_timestamp(arguments["timestamp"]):
+        # Quirk: an incomplete request is answered like a wrong password (Sjord/growatt_api_client issue 38). That a
+        # wrong timestamp is answered like that, too, is inferred.
+        return json_response({"back": {"msg": "501", "success": False}})
+    return _log_in(arguments, request, context)
+
+
+def _is_app_timestamp(text: str) -> bool:
+    """Return True for 11 digits of the milliseconds and two check digits.
+
+    >>> _is_app_timestamp("1782036000076"), _is_app_timestamp("1782036000000")
+    (True, False)
+    """
+    return len(text) == 13 and text.isdecimal() and int(text[11:]) == int(text[1] + text[3] + text[5] + text[7]) % 98
+
+
+def _log_in(arguments: Mapping[str, str], request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
     account = find_account(context, arguments.get("userName", ""))
     lock = None if account is None else count_login(account, context, context.now())
     # Quirk: the host of another region does not know the account and returns the code of a wrong password.

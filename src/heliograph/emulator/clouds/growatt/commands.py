@@ -281,14 +281,31 @@ def _noah_segment(name: str) -> Command:
     return command
 
 
-def noah_command(name: str) -> Command | None:
-    """Return the Noah command of a name, None if there is none."""
+def _nexa_output(params: list[str], current: Mapping[str, Any]) -> SettingChanges:
+    return {"defaultMode": in_range(params[0], 0, 2), "defaultACCouplePower": in_range(params[1], 0, 800)}
+
+
+_SOC_LIMITS = ("chargingSocHighLimit", "chargingSocLowLimit")
+_BALCONY_COMMANDS: dict[str, dict[str, Command]] = {
+    "noah": {
+        "default_power": number_command("noah", "default_power", "defaultPower"),
+        "charging_soc": number_command("noah", "charging_soc", *_SOC_LIMITS),
+    },
+    "nexa": {
+        "system_out_put_power": _nexa_output,
+        "charging_soc": number_command("nexa", "charging_soc", *_SOC_LIMITS),
+        "allow_grid_charging": code_command(1, "allowGridCharging"),
+        "grid_connection_control": code_command(1, "gridConnectionControl"),
+        "ac_couple_power_control": code_command(1, "acCouplePowerControl"),
+    },
+}
+
+
+def balcony_command(family: str, name: str) -> Command | None:
+    """Return the command of a NOAH or NEXA by its name, None if there is none."""
     if name.startswith("time_segment") and name.removeprefix("time_segment").isdecimal():
         return _noah_segment(name)
-    return {
-        "default_power": number_command("noah", "default_power", "defaultPower"),
-        "charging_soc": number_command("noah", "charging_soc", "chargingSocHighLimit", "chargingSocLowLimit"),
-    }.get(name)
+    return _BALCONY_COMMANDS[family].get(name)
 
 
 _ARGUMENTS = (argument for family in FAMILIES.values() for entry in family.entries for argument in entry.arguments)

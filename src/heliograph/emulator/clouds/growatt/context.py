@@ -26,8 +26,12 @@ DEVICE_TYPES = {
     "inverter": "inverter",
     "storage": "storage",
     "noah": "noah",
+    "nexa": "noah",
+    "max": "max",
+    "sph-s": "sph-s",
+    "wit": "wit",
 }
-"""The cloud's `deviceType` of each family's main device."""
+"""The cloud's `deviceType` of each family's main device; a NEXA has the NOAH's (the token API's device type)."""
 
 _SERIALS = ("id", "mixId", "spaId", "storageId", "storageSn", "inverterId", "invSn", "serialNum", "deviceSn")
 YEARS_SHOWN = 6
@@ -174,9 +178,16 @@ class GrowattCallContext(NamedTuple):
             raise GrowattFailure(UNKNOWN_DEVICE)
         return device
 
+    def require_balcony_battery(self, family: str) -> GrowattDevice:
+        """Return the requested NOAH or NEXA; raise the failure of most newer calls if there is none of this family."""
+        device = self.require_device("noah")
+        if device.plant.family != family:
+            raise GrowattFailure(UNKNOWN_DEVICE)
+        return device
+
     @property
     def span(self) -> int:
-        """The chart period: 0 a day, 1 a month by day, 2 a year by month, 3 six years."""
+        """The chart period: 0 a day, 1 a month by day, 2 a year by month, 3 six years, 4 all years."""
         return self.integer("type", 0, unreadable=-1)
 
     def integer(self, name: str, missing: int, unreadable: int = 0) -> int:
@@ -216,7 +227,8 @@ def chart_periods(span: int, day: date) -> list[str]:
         return subperiods(f"{day:%Y-%m}")
     if span == 2:
         return subperiods(f"{day:%Y}")
-    return [str(day.year - back) for back in reversed(range(YEARS_SHOWN))] if span == 3 else []
+    # Quirk: 4 ("total") is accepted too (a NEO's owner); that it has the years of 3 is inferred.
+    return [str(day.year - back) for back in reversed(range(YEARS_SHOWN))] if span in (3, 4) else []
 
 
 def five_minute_keys() -> list[str]:

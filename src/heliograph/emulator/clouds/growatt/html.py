@@ -43,4 +43,10 @@ NO_SUCH_OPERATION = page(
     "parameters</p><h3>Apache Tomcat</h3>",
     400,
 )
+NO_SUCH_PATH = page(
+    "HTTP Status 404",
+    "<h1>HTTP Status 404 - Not Found</h1><p><b>Message</b> The requested resource is not available</p>"
+    "<h3>Apache Tomcat</h3>",
+    404,
+)
 BROKEN_FORM = page("Error500", "<h1>Error500</h1><p>The server met an unexpected condition</p>", 500)

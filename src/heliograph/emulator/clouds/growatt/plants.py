@@ -14,7 +14,6 @@ from heliograph.emulator.clouds.growatt.context import (
     GrowattEnergies,
     GrowattFailure,
     GrowattPowers,
-    chart_periods,
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, energy_text, kilowatt, timestamp
 from heliograph.emulator.clouds.growatt.templates import plant_bean
@@ -92,26 +91,6 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-@ROUTER.route(GrowattCalls.plant_detail, GrowattCalls.plant_years)
-def plant_detail(call: GrowattCallContext) -> dict[str, Any]:
-    """Energy per day, month or year; empty for an unknown plant."""
-    device = call.plant_device
-    bars = {}
-    if device is not None and (day := call.date(device)) is not None:
-        bars = {period[-4:].split("-")[-1]: device.energy(period).pv for period in chart_periods(call.span, day)}
-    worth = sum(bars.values())
-    return {
-        "success": True,
-        "data": {key: decimal(value) for key, value in bars.items()},
-        "plantData": {
-            "currentEnergy": f"{decimal(worth)} kWh",
-            "plantId": call.arguments.get("plantId", ""),
-            "plantMoneyText": f"{decimal(worth * energy_price(device.plant)) if device else 0} ",
-            "plantName": plant_name(device.plant) if device else "",
-        },
-    }
-
-
 @ROUTER.route(GrowattCalls.plant_list_page)
 def plant_list_page(call: GrowattCallContext) -> list[dict[str, Any]]:
     """One page of plants; only this call fills energy and power in the plant object."""
@@ -145,62 +124,6 @@ def plant_settings(call: GrowattCallContext) -> dict[str, Any]:
         return plant_bean(device, call.account.username)
     blank = dict.fromkeys(("plantName", "country", "city", "plantAddress", "plant_lat", "plant_lng"), "")
     return {"id": 0, **blank, "timezone": 0, "nominalPower": 0, "userAccount": ""}
-
-
-@ROUTER.route(GrowattCalls.plant_energy_data)
-def plant_energy_data(call: GrowattCallContext) -> dict[str, Any]:
-    """Each quantity twice: as a numeric text, and with its unit."""
-    device = call.plant_device
-    today = device.energy_today.pv if device else 0.0
-    total, power = (device.energy_total.pv, device.powers.pv) if device else (0.0, 0.0)
-    month = device.energy(device.today[:7]).pv if device else 0.0
-    saved = total * KG_PER_KWH
-    size = nominal_power(device.plant) if device else 0
-    return {
-        "alarmValue": 0,
-        "eventMessBeanList": [],
-        "formulaCo2Str": f"{decimal(saved)}kg",
-        "formulaCo2Vlue": decimal(saved),
-        "formulaCoalStr": f"{decimal(saved)}kg",
-        "formulaCoalValue": decimal(saved),
-        "isHaveTigo": 0,
-        **_twice("month", month),
-        "nominalPowerStr": f"{decimal(size / 1000)}kWp",
-        "nominalPowerValue": f"{size:.1f}",
-        "optimezerMap": {"isHaveOptimezer": 0},
-        "plantNumber": len(call.account.plants),
-        "powerValue": f"{power:.1f}",
-        "powerValueStr": f"{kilowatt(power)}kW",
-        **_twice("today", today),
-        **_twice("total", total),
-        "treeStr": decimal(total * 0.055, 0),
-        "treeValue": f"{total * 0.055:.1f}",
-        # Quirk: the year is always 0 (captured on a NEO 800M-X).
-        **_twice("year", 0.0),
-        "weatherMap": {
-            "cond_code": "100",
-            "cond_txt": "Sunny",
-            "msg": "",
-            "newTmp": "19.0°C",
-            "success": True,
-            "tmp": "19",
-        },
-        "plantBean": _energy_bean(device, call.account.username) if device else None,
-    }
-
-
-def _twice(name: str, kwh: float) -> dict[str, str]:
-    return {f"{name}Value": f"{kwh:.1f}", f"{name}Str": f"{decimal(kwh)}kWh"}
-
-
-def _energy_bean(device: GrowattDevice, owner: str) -> dict[str, Any]:
-    """Return the plant object of this call: null for empty values, the date as a number, one name in lower case."""
-    bean = plant_bean(device, owner)
-    bare = {key: None if value in ("", []) else value for key, value in bean.items()}
-    own: dict[str, Any] = {"companyName": "", "logoImgName": "", "formulaMoneyStr": None, "unitMap": None}
-    own |= {"createDate": bean["createDate"]["time"], "eTotal": round(device.energy_total.pv, 1)}
-    own["eyearMoneyText"] = bare.pop("EYearMoneyText")
-    return bare | own
 
 
 @ROUTER.route(GrowattCalls.plant_info)

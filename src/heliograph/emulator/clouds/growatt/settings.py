@@ -15,7 +15,7 @@ from heliograph.emulator.clouds.growatt.commands import (
     TLX_COMMANDS,
     Command,
     SettingChanges,
-    noah_command,
+    balcony_command,
     refusal,
 )
 from heliograph.emulator.clouds.growatt.context import (
@@ -129,15 +129,25 @@ def _parse_number(text: str) -> float:
 
 @ROUTER.route(GrowattCalls.update_noah_settings)
 def noah_set(call: GrowattCallContext) -> SettingChanges:
-    """A command to a Noah."""
+    """A command to a NOAH."""
+    return _set_balcony_battery(call, "noah")
+
+
+@ROUTER.route(GrowattCalls.update_nexa_settings)
+def nexa_set(call: GrowattCallContext) -> SettingChanges:
+    """A command to a NEXA."""
+    return _set_balcony_battery(call, "nexa")
+
+
+def _set_balcony_battery(call: GrowattCallContext, family: str) -> SettingChanges:
     device = call.device("noah")
     try:
-        if device is None:
+        if device is None or device.plant.family != family:
             raise refusal()
         if call.arguments.get("type") == "updatePlantMoney":
             _set_price(call, device)
         else:
-            _apply(call, device, "noah", noah_command(call.arguments.get("type", "")))
+            _apply(call, device, "noah", balcony_command(family, call.arguments.get("type", "")))
     except GrowattFailure as failure:
         raise GrowattFailure({"result": 0, "obj": None, "msg": failure.body["msg"]}) from None
     return success(None)

@@ -245,3 +245,31 @@ def _seasons() -> dict[str, str]:
             found[f"{name}{number}MonthTime"] = "0_0_0"
             found |= {f"{name}{number}Time{slot}": "_".join("0" * parts) for slot in range(1, 10)}
     return found
+
+
+def nexa_settings() -> dict[str, Any]:
+    """Return the settings of a new NEXA that a NOAH does not have (GrowattPublicApiPy's answer)."""
+    return {
+        "acCouple": "true",
+        "acCoupleEnable": "1",
+        "acCouplePowerControl": "0",
+        "alias": "NEXA 2000",
+        "allowGridCharging": "0",
+        "ammeterModel": "Shelly Pro 3EM",
+        "ammeterSn": "000000000000000",
+        "antiBackflowEnable": "1",
+        "antiBackflowPowerPercentage": "0",
+        "ctType": "0",
+        "defaultACCouplePower": "100",
+        "defaultMode": "0",
+        "gridConnectionControl": "0",
+        "gridSet": "1",
+        "model": "NEXA 2000",
+        "safety": 1,
+        "safetyEnable": "true",
+        "safetyList": [{"countryAndArea": "German", "safetyCorrespondNum": 1}],
+        "shellyList": [],
+        "smartPlan": "true",
+        "version": "11.10.09.07.9000.4017",
+        "workMode": "2",
+    }

@@ -8,99 +8,59 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from heliograph.client import AccountClient, AsyncClient, BlockingClient, snapshot_operation
-from heliograph.core.endpoint import FlowGenerator, composite
+from heliograph.client import AccountClient, AsyncClient, BlockingClient
+from heliograph.core.endpoint import CompositeOperation, FlowGenerator, composite
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION
+from heliograph.errors import Throttled
 from heliograph.keeper.limits import Limits
-from heliograph.local_time import parse_day, period_range
+from heliograph.vendors.base import LivePoll
 from heliograph.vendors.growatt.auth import resolve_server
+from heliograph.vendors.growatt.composite import HistoryOperations, SnapshotOperations
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 from heliograph.vendors.growatt.openapi.auth import GrowattTokenProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from heliograph.core.session import Session
-    from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.model import Device
     from heliograph.settings.definition import Setting, Values
-    from heliograph.vendors.base import LivePoll, PollRhythm
 
 __all__ = ["AsyncGrowattToken", "GrowattToken", "OpenApiCalls"]
 
 
-class GrowattTokenData:
-    """Plants, snapshots and history of a token in the common model."""
+class GrowattTokenSnapshots(SnapshotOperations):
+    """Plants and snapshots by the token API."""
 
-    @composite
-    def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
-        """All plants of the token."""
-        from heliograph.model import Plant  # noqa: PLC0415
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+    _package = __name__
 
-        session: Session = yield ENSURE_SESSION
-        names = yield from snapshots.plants(session)
-        return tuple(Plant(vendor=snapshots.VENDOR, id=id_, name=name) for id_, name in names.items())
 
-    @snapshot_operation
-    def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
-        """The current snapshot of one plant."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+class GrowattTokenHistory(HistoryOperations):
+    """History by the token API."""
 
-        session: Session = yield ENSURE_SESSION
-        (snapshot,) = yield from snapshots.snapshots(session, (str(plant_id),))
-        return snapshot
+    _package = __name__
 
-    @snapshot_operation
-    def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
-        """The current snapshots of all plants of the token."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
 
-        session: Session = yield ENSURE_SESSION
-        return (yield from snapshots.snapshots(session))
+class SharedPoll(CompositeOperation[..., LivePoll]):
+    """A live poll that takes over what another program has just fetched, while the vendor allows no equal call."""
 
-    @composite
-    def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
-        """The current values of these plants (default: all); every poll reports powers and counters alike."""
-        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+    def flow_of(self, client: Any, *args: Any, **kwargs: Any) -> FlowGenerator[LivePoll]:
+        try:
+            found: LivePoll = yield self.flow(*args, **kwargs)
+        except Throttled as error:
+            plants = kwargs.get("plants", args[1] if len(args) > 1 else ())
+            saved: LivePoll | None = None if error.account_wide else client.just_fetched(plants)
+            if saved is None:
+                raise
+            return saved
+        return found
 
-        session: Session = yield ENSURE_SESSION
-        return (yield from snapshots.live(session, tuple(plants)))
 
-    @composite
-    def day_curve(self, plant_id: str, day: date | str) -> FlowGenerator[tuple[Sample, ...]]:
-        """A plant's powers over one plant-local day; older than 95 days, its AC output only."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
+class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory):
+    """Plants, snapshots, history and settings of a token."""
 
-        local_day = parse_day(day)
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.day_curve(session, plant_id, local_day))
-
-    @composite
-    def period_energies(self, plant_id: str, period: str = "") -> FlowGenerator[tuple[PeriodEnergy, ...]]:
-        """Yields of the days of a month ("2026-06"), the months of a year ("2026"), or of 20 years ("")."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        period_range(period)  # an invalid period is rejected before a request
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.period_energies(session, plant_id, period))
-
-    @composite
-    def first_day(self, plant_id: str) -> FlowGenerator[date | None]:
-        """The day a plant was created in the cloud; None if not reported."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.first_day(session, plant_id))
-
-    @composite
-    def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
-        """Requests needed for a plant's history."""
-        from heliograph.vendors.growatt.openapi import history  # noqa: PLC0415
-
-        session: Session = yield ENSURE_SESSION
-        return (yield from history.history_cost(session, plant_id))
+    live = SharedPoll(SnapshotOperations.live.function).owned_by(GrowattTokenSnapshots)
 
     @composite
     def access_problem(self) -> FlowGenerator[str]:
@@ -115,17 +75,32 @@ class GrowattTokenData:
 
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
-        """No settings are read through the token API yet."""
-        yield ENSURE_SESSION
-        return {}
+        """The current values of all settings of a device; None for settings that cannot be read.
+
+        An equal call is allowed every five minutes; a MIN has three calls that report its settings, an SPH two.
+        """
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        session: Session = yield ENSURE_SESSION
+        return (yield from settings.read_settings(session, device))
 
     @composite
     def write_setting(self, device: Device, name: str, values: Mapping[str, object]) -> FlowGenerator[None]:
-        """No settings are written through the token API yet; use the declared calls."""
-        from heliograph.errors import ConfigError  # noqa: PLC0415
+        """Write one setting: the values are validated and sent once, without a retry.
 
-        yield ENSURE_SESSION
-        raise ConfigError(f"the setting {name} cannot be written with a token; configure user name and password too")
+        `RequestRefused`: the vendor API rejected it. `Unreachable` and `Unreadable`: the outcome is unknown, also after
+        an error of the cloud, which may have been applied. No error means that the vendor API accepted it.
+        """
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        yield from settings.write_setting(device, name, values)
+
+    @staticmethod
+    def settings_of(device: Device) -> tuple[Setting, ...]:
+        """The settings of a device of this family; nothing is sent."""
+        from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
+
+        return settings.settings_of(device)
 
 
 class _TokenAccount(AccountClient):
@@ -145,13 +120,27 @@ class _TokenAccount(AccountClient):
         """Return the name of a token's account state: it identifies the token without revealing it."""
         return "token-" + sha256(token.reveal().encode()).hexdigest()[:12]
 
+    def just_fetched(self, plants: Sequence[str]) -> LivePoll | None:
+        """Return the snapshots that programs of the account fetched within the vendor's interval; None if some lack."""
+        from heliograph.vendors.growatt.openapi import limits, live  # noqa: PLC0415
+
+        if self._guard is None:
+            return None
+        file, now = self._guard.snapshot_file, self._clock()
+        saved = [file.find(plant, self.session.zone) for plant in plants or (None,)]
+        found = [one for one in saved if one is not None and 0 <= now - one[0] < limits.INTERVAL + limits.MARGIN]
+        snapshots = tuple(snapshot for _, many in found for snapshot in many)
+        return LivePoll(snapshots, live.load_of(snapshots)) if len(found) == len(saved) else None
+
+    def missing_values(self) -> dict[str, str]:
+        """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
+        from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
+
+        return snapshots.missing_values(self.stored_session())
+
     @staticmethod
     def resolve_server(server: str) -> str:
         return resolve_server(server)
-
-    def settings_of(self, device: Device) -> tuple[Setting, ...]:
-        """Return no settings: none is read through the token API yet."""
-        return ()
 
 
 class GrowattToken(_TokenAccount, OpenApiCalls, GrowattTokenData, BlockingClient):

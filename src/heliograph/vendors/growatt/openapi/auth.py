@@ -12,7 +12,7 @@ from heliograph.errors import CloudError, InvalidCredentials, SessionExpired, Un
 from heliograph.vendors.growatt.auth import DOMAINS, SERVERS, resolve_server
 from heliograph.vendors.growatt.openapi import envelope
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
-from heliograph.vendors.growatt.openapi.limits import check_interval, pause_before
+from heliograph.vendors.growatt.openapi.limits import pause_before
 from heliograph.vendors.growatt.openapi.snapshots import remember_plants
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class GrowattTokenProtocol:
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None]:
         """Return a flow that waits as long as the vendor asks between two calls, or raises `Throttled`."""
-        check_interval(session, call)
-        return _wait(pause_before(session))
+        return _wait(pause_before(session, call))
 
     def build_request(self, session: Session, call: Call[Any]) -> Request:
         """Return the HTTP request of a call."""

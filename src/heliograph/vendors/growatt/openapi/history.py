@@ -1,16 +1,21 @@
-"""Fetch the history of a plant through the token API: device rows of about 95 days, yields of all years."""
+"""Fetch the history of a plant through the token API: device rows of about 95 days, yields of all years.
+
+Each family has one call for its rows: V1's pages of 100 rows where the vendor allows them every ten seconds, otherwise
+V4's whole day every five minutes, because V1 would take five minutes for each of three pages.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from heliograph.core.http import endless_list_error
 from heliograph.core.parsing import parse_number, parse_time
 from heliograph.local_time import EARLIEST_YEAR, ordered_energies, period_range
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Device, HistoryCost, Sample
 from heliograph.vendors.growatt.openapi import normalise, snapshots
-from heliograph.vendors.growatt.openapi.api import OpenApiCalls, TimeUnit
+from heliograph.vendors.growatt.openapi.api import MAX_PAGES, PAGE_SIZE, OpenApiCalls, TimeUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
     from heliograph.model import PeriodEnergy
     from heliograph.vendors.growatt.openapi import payloads as pay
 
+HISTORY_CALLS = {
+    **dict.fromkeys(("tlx", "spa", "storage"), ("v1_history", 3)),
+    **dict.fromkeys(("mix", "max", "inverter", "sph-s", "wit", "noah"), ("v4_history", 1)),
+}
+"""The call for the rows of each family, and its usual requests for a day."""
 DEPTH = timedelta(days=95)
 """Age of the oldest device rows (found by trying, growatt-public-api)."""
 _GAUGES = tuple(name for name, metric in METRICS.items() if metric.kind == "gauge")
@@ -39,11 +49,30 @@ def day_curve(session: Session, plant_id: str, day: date) -> FlowGenerator[tuple
     if not readable or today - day > DEPTH:
         return (yield from _plant_power(plant_id, day, zone))
     curves: list[dict[datetime, dict[str, float | None]]] = []
-    for serial, family, _ in readable:
-        history: pay.V4History = yield OpenApiCalls.v4_history.flow(serial, snapshots.V4_TYPES[family], day)
+    # The calls that may be rejected as too frequent come first: after them nothing is fetched in vain.
+    for serial, family, _ in sorted(readable, key=lambda one: HISTORY_CALLS[one.family][0] == "v1_history"):
         device = Device(vendor=snapshots.VENDOR, plant=plant_id, id=serial, family=family)
-        curves.append(_curve(device, history.rows, zone, day))
+        curves.append(_curve(device, (yield from _rows(serial, family, day)), zone, day))
     return _combined(curves)
+
+
+def _rows(serial: str, family: str, day: date) -> FlowGenerator[list[pay.OpenApiData]]:
+    """Fetch the rows of one device of a day, oldest first."""
+    found: list[pay.OpenApiData] = []
+    if HISTORY_CALLS[family][0] == "v4_history":
+        history: pay.V4History = yield OpenApiCalls.v4_history.flow(serial, snapshots.V4_TYPES[family], day)
+        found = list(history.rows)
+    else:
+        v1_family: Any = family
+        for number in range(1, MAX_PAGES + 1):
+            page: pay.DataPage = yield OpenApiCalls.v1_history.flow(v1_family, serial, day, day, number)
+            found += page.rows
+            if len(page.rows) < PAGE_SIZE or (page.count is not None and len(found) >= page.count):
+                break
+        else:
+            raise endless_list_error(snapshots.VENDOR, "v1_history")
+    # Quirk: the order of rows is not documented; the published ones are newest first.
+    return sorted(found, key=lambda row: str(row.body.get("time")))
 
 
 def _curve(
@@ -125,6 +154,6 @@ def first_day(session: Session, plant_id: str) -> FlowGenerator[date | None]:
 def history_cost(session: Session, plant_id: str) -> FlowGenerator[HistoryCost]:
     """Return the requests of a plant's history."""
     listed = yield from snapshots.devices(session, plant_id)
-    readable = sum(device.family in normalise.FAMILIES for device in listed)
+    curve = sum(HISTORY_CALLS[device.family][1] for device in listed if device.family in normalise.FAMILIES)
     unreported = frozenset(ENERGIES) - {"pv_energy"}
-    return HistoryCost(curve=max(1, readable), days=5, months=1, years=1, unreported=unreported)
+    return HistoryCost(curve=max(1, curve), days=5, months=1, years=1, unreported=unreported)

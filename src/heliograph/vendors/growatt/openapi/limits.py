@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
 MARGIN = 5.0
 """Seconds added to each interval, because the vendor's clock decides."""
+SHORT_MARGIN = 1.0
+"""Seconds added to intervals that a call waits for."""
+_LONGEST_WAIT = 60.0
+"""The shortest interval for which a call does not wait, but is rejected."""
 INTERVAL = 300.0
 """Seconds between two equal calls, unless the table below has another value."""
 GAP = 1.0
 """Seconds between any two calls."""
+HISTORY_GAPS = 3
+"""Gaps between any call and one for history, which is never urgent."""
+COMMAND_GAP = 5.0
+"""Seconds between two commands."""
 
 INTERVALS = {
     "v4_device_list": 5.0,
@@ -26,6 +34,9 @@ INTERVALS = {
     "v1_read_parameter": 5.0,
 }
 """Seconds between two equal calls that the vendor allows more often (docs/clouds/growatt.md)."""
+_DEVICE_HISTORY = frozenset(("v1_history", "v1_inverter_history", "v4_history", "v4_histories"))
+_HISTORY = _DEVICE_HISTORY | {"v1_plant_power", "v1_plant_energy"}
+_DATES = frozenset(("start_date", "end_date", "date", "page"))
 _FAST_FAMILIES = {
     "v1_last_data": {"mix", "spa", "hps", "storage"},
     "v1_history": {"tlx", "spa", "hps", "storage", "boost"},
@@ -41,7 +52,7 @@ def interval_of(call: Call[Any]) -> float:
     """Return the seconds between two equal calls, without the margin; commands may follow each other in 5 seconds."""
     name = call.endpoint.name
     if call.endpoint.route.command:
-        return 5.0
+        return COMMAND_GAP
     if call.fields.get("family") in _FAST_FAMILIES.get(name, ()):
         return 10.0
     if name == "v4_last_data" and call.fields.get("deviceType") == "noah":
@@ -57,29 +68,42 @@ def family_interval(family: str) -> float:
 
 
 def call_key(call: Call[Any]) -> str:
-    """Return what is counted: the call with its arguments."""
-    fields = (f"{key}={value}" for key, value in sorted(call.fields.items()))
+    """Return what is counted: the call with its arguments; for the history of a device, without dates and pages."""
+    ignored = _DATES if call.endpoint.name in _DEVICE_HISTORY else ()
+    fields = (f"{key}={value}" for key, value in sorted(call.fields.items()) if key not in ignored)
     return " ".join((call.endpoint.name, *fields))
 
 
-def check_interval(session: Session, call: Call[Any]) -> None:
-    """Raise `Throttled` if the same call was sent too recently; otherwise record that it is sent now."""
+def seconds_until_due(session: Session, call: Call[Any]) -> float:
+    """Return the seconds until the vendor allows a call again; 0 if it may be sent now."""
+    at, now = session.facts.get("sent", {}).get(call_key(call)), session.now
+    # A time in the future is from a clock that was set back since; it must not block the call for years.
+    interval = interval_of(call)
+    margin = MARGIN if interval >= _LONGEST_WAIT else SHORT_MARGIN
+    return 0.0 if at is None or at > now else max(0.0, at + interval + margin - now)
+
+
+def pause_before(session: Session, call: Call[Any]) -> float:
+    """Return the seconds to wait before a call, and record when it is sent then.
+
+    Raises `Throttled` if the same call was sent too recently to wait for.
+    """
     now, key, interval = session.now, call_key(call), interval_of(call)
     sent: dict[str, float] = session.facts.setdefault("sent", {})
-    # A time in the future is from a clock that was set back since; it must not block the call for years.
-    due = [at + interval + MARGIN for at in (sent.get(key),) if at is not None and at <= now]
-    if due and now < due[0] and interval >= 60.0:
+    if (seconds := seconds_until_due(session, call)) and interval >= _LONGEST_WAIT:
         raise too_often(
             f"this call was sent {now - sent[key]:.0f} s ago, and the vendor allows it every {interval / 60:g} min",
-            due[0] - now,
+            seconds,
         )
-    session.facts["sent"] = {other: at for other, at in sent.items() if now - 2 * INTERVAL <= at <= now} | {key: now}
-
-
-def pause_before(session: Session) -> float:
-    """Return the seconds to wait before the next call, so that any two are at least `GAP` seconds apart."""
-    newest = max((at for at in session.facts.get("sent", {}).values() if at <= session.now), default=None)
-    return 0.0 if newest is None else max(0.0, newest + GAP - session.now)
+    recent = {other: at for other, at in sent.items() if now - 2 * INTERVAL <= at <= now}
+    gap = GAP * (HISTORY_GAPS if call.endpoint.name in _HISTORY else 1)
+    pause = max((seconds, *(at + gap - now for at in recent.values())))
+    if call.endpoint.route.command:
+        commanded = session.facts.get("commanded", -COMMAND_GAP)
+        pause = max(pause, commanded + COMMAND_GAP - now if commanded <= now else 0.0)
+        session.facts["commanded"] = now + pause
+    session.facts["sent"] = recent | {key: now + pause}
+    return pause
 
 
 def too_often(message: str, seconds: float) -> Throttled:

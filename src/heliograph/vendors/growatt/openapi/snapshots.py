@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from heliograph import metrics as m
 from heliograph.core.parsing import offset_zone, parse_number
 from heliograph.errors import RequestRefused
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, combine
-from heliograph.vendors.base import LivePoll, PollLoad
 from heliograph.vendors.growatt.openapi import envelope, normalise
 from heliograph.vendors.growatt.openapi.api import MAX_PAGES, MAX_SERIALS, PAGE_SIZE, DeviceType, OpenApiCalls
 
@@ -50,8 +48,8 @@ V4_TYPES: dict[str, DeviceType] = {
     "noah": "noah",
 }
 """V4's name of each family."""
-_ONLY_V4 = frozenset(("wit", "sph-s", "noah"))
-_BATCHED = frozenset(("tlx", "mix", "spa", "max"))
+ONLY_V4 = frozenset(("wit", "sph-s", "noah"))
+BATCHED = frozenset(("tlx", "mix", "spa", "max"))
 
 
 class ListedDevice(NamedTuple):
@@ -62,7 +60,13 @@ class ListedDevice(NamedTuple):
     lost: bool | None = None
 
 
-def plants(session: Session) -> FlowGenerator[dict[str, str | None]]:
+def plants(session: Session) -> FlowGenerator[tuple[Plant, ...]]:
+    """Return all plants of the token."""
+    names = yield from plant_names(session)
+    return tuple(Plant(vendor=VENDOR, id=id_, name=name) for id_, name in names.items())
+
+
+def plant_names(session: Session) -> FlowGenerator[dict[str, str | None]]:
     """Return name by id of the token's plants, fetched once a day; the search for the region fetches the first page."""
     fetched_at, next_page = session.facts.get("plants_read", (None, 1))
     names: dict[str, str | None] = session.facts.get("plants", {})
@@ -108,12 +112,16 @@ def devices(session: Session, plant_id: str) -> FlowGenerator[tuple[ListedDevice
     known = tuple(ListedDevice(*row) for row in rows)
     if fetched_at is not None and session.now - fetched_at <= (LIST_MAX_AGE if known else EMPTY_LIST_MAX_AGE):
         return known
-    page: pay.DevicePage = yield OpenApiCalls.v1_device_list.flow(plant_id)
-    found = [
-        ListedDevice(row.id, V1_FAMILIES[row.type], row.lost)
-        for row in page.devices
-        if row.id and row.type is not None and row.type in V1_FAMILIES
-    ]
+    found: list[ListedDevice] = []
+    for number in range(1, MAX_PAGES + 1):
+        page: pay.DevicePage = yield OpenApiCalls.v1_device_list.flow(plant_id, number)
+        found += [
+            ListedDevice(row.id, V1_FAMILIES[row.type], row.lost)
+            for row in page.devices
+            if row.id and row.type is not None and row.type in V1_FAMILIES
+        ]
+        if len(page.devices) < PAGE_SIZE:
+            break
     found += yield from _v4_devices(session, plant_id, {device.id for device in found})
     cached[plant_id] = (session.now, [list(device) for device in found or known])
     return tuple(found) or known
@@ -127,7 +135,7 @@ def _v4_devices(session: Session, plant_id: str, listed: set[str]) -> FlowGenera
             answer: tuple[pay.V4Device, ...] = yield OpenApiCalls.v4_devices.flow()
         except RequestRefused:  # a token without V4 still reads the families of V1
             answer = ()
-        rows = [[row.id, row.type] for row in answer if row.type in _ONLY_V4]
+        rows = [[row.id, row.type] for row in answer if row.type in ONLY_V4]
         session.facts["v4_devices"] = (session.now, rows)
     placed: dict[str, str | None] = session.facts.setdefault("placed", {})
     found = []
@@ -140,7 +148,7 @@ def _v4_devices(session: Session, plant_id: str, listed: set[str]) -> FlowGenera
 
 
 def _plant_of(session: Session, serial: str) -> FlowGenerator[str | None]:
-    known = yield from plants(session)
+    known = yield from plant_names(session)
     if len(known) == 1:
         return next(iter(known))
     try:
@@ -150,21 +158,9 @@ def _plant_of(session: Session, serial: str) -> FlowGenerator[str | None]:
     return plant.id
 
 
-def live(session: Session, wanted: tuple[str, ...]) -> FlowGenerator[LivePoll]:
-    """Fetch the snapshots of these plants, or of all, with the requests that a poll usually takes."""
-    found = yield from snapshots(session, wanted)
-    families: dict[str, int] = {}
-    for device in (device for snapshot in found for device in snapshot.devices):
-        families[device.device.family] = families.get(device.device.family, 0) + 1
-    batched = _BATCHED | _ONLY_V4 | {"inverter"}
-    requests = sum(ceil(count / MAX_SERIALS) if family in batched else count for family, count in families.items())
-    load = PollLoad(every_poll=max(requests, 1), night=max(requests, 1), daily=2 + len(found))
-    return LivePoll(found, load)
-
-
 def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[tuple[Snapshot, ...]]:
     """Fetch the snapshots of these plants, or of all, with one call per family for up to 100 devices."""
-    names = yield from plants(session)
+    names = yield from plant_names(session)
     for plant_id in wanted:
         if plant_id not in names:
             advice = f"It has: {', '.join(names) or 'none'}"
@@ -194,7 +190,7 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
 
 def access_problem(session: Session) -> FlowGenerator[str]:
     """Return why the token reports no devices, with the remedy; empty if it may read the first device."""
-    names = yield from plants(session)
+    names = yield from plant_names(session)
     if not names:
         return f"this token finds no plants. {envelope.HOW_TO_CREATE}"
     plant_id = next(iter(names))
@@ -203,7 +199,7 @@ def access_problem(session: Session) -> FlowGenerator[str]:
         return ""
     try:
         # Quirk: V4 leaves out devices that the token may not read, where V1 says so.
-        if first.family in _ONLY_V4:
+        if first.family in ONLY_V4:
             readable = bool((yield OpenApiCalls.v4_device_info.flow([first.id], V4_TYPES[first.family])))
         elif first.family == "inverter":
             readable = bool((yield OpenApiCalls.v1_inverter_info.flow(first.id)))
@@ -239,6 +235,15 @@ def unreadable_plants(session: Session) -> dict[str, UnreadablePlant]:
     return {plant: UnreadablePlant(*row) for plant, row in session.facts.get("unreadable", {}).items()}
 
 
+def missing_values(session: Session) -> dict[str, str]:
+    """Return why values of a plant are missing, with the remedy, by plant id."""
+    remedy = (
+        "Only Growatt's regional service can grant a token the permission to read devices; user name and password "
+        "beside the token read them too: heliograph login growatt"
+    )
+    return {plant: f"{row.reason}. {remedy}" for plant, row in unreadable_plants(session).items()}
+
+
 def _remember_readable(session: Session, plant_id: str, listed: tuple[ListedDevice, ...], *, readable: bool) -> None:
     known = unreadable_plants(session)
     before = known.pop(plant_id, None)
@@ -260,13 +265,13 @@ def _last_data(family: str, serials: list[str]) -> FlowGenerator[dict[str, pay.O
     A refused device is left out: it must not hide the others of the account.
     """
     try:
-        if family in _ONLY_V4:
+        if family in ONLY_V4:
             rows: tuple[pay.OpenApiData, ...] = yield OpenApiCalls.v4_last_data.flow(serials, V4_TYPES[family])
             return {str(row.body.get("deviceSn") or row.body.get("serialNum")): row for row in rows}
         if len(serials) > 1 and family == "inverter":
             batch: pay.OpenApiBatch = yield OpenApiCalls.v1_inverter_batch_data.flow(serials)
             return batch.devices
-        if len(serials) > 1 and family in _BATCHED:
+        if len(serials) > 1 and family in BATCHED:
             batch = yield OpenApiCalls.v1_batch_data.flow(cast("Any", family), serials)
             return batch.devices
     except RequestRefused:

@@ -144,6 +144,26 @@ class PlantEnergy(Payload):
     # Quirk: yearValue is always 0, so it has no field.
 
 
+class AccountDevices(Payload):
+    """How many devices of an account are in which state."""
+
+    online = number("onlineNum")
+    offline = number("offline")
+    faulty = number("faultNum")
+
+
+class AccountEnergy(PlantEnergy):
+    """Energy, power and money of an account, as its first page shows them."""
+
+    money_today = text("todayProfitStr")  # "€0.33"
+    money_month = text("monthProfitStr")
+    money_total = text("totalProfitStr")
+    plant_count = number("plantNumber")
+    first_plant = text("plantId")
+    alarms = number("alarmValue")
+    devices = nested("statusMap", AccountDevices)
+
+
 class Dashboard(Payload):
     """The portal's chart of one plant; each sum is a text with a unit ("20.5kWh")."""
 

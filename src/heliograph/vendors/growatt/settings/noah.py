@@ -1,4 +1,4 @@
-"""Settings of Noah balcony batteries: written by `noahDeviceApi/noah/set`, read by `noah_info`."""
+"""Settings of balcony batteries, NOAH and NEXA: written by their `set` call, read by `noah_info` or `nexa_info`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 SLOTS = 9
 PRICE = "updatePlantMoney"
 _MQTT = "noah-mqtt, also for the range"
+_NEXA_MQTT = "nexa-mqtt"
 _NOTES = "growattServer's notes; read back: growattServer, noah-mqtt, an owner's Nexa"
 _EVERY_DAY = "1,2,3,4,5,6,7"
 
-SETTINGS = (
-    entry("default_power", "default_power", [number("value", "defaultPower", 0, 800, "W")], "Output power", _MQTT),
+_MODES = {"load-first": "0", "battery-first": "1", "smart": "2"}
+
+_COMMON = (
     entry(
         "soc_limits",
         "charging_soc",
@@ -25,14 +27,14 @@ SETTINGS = (
             percent("low", "chargingSocLowLimit", 0, 30, meaning="where discharging ends"),
         ],
         "State of charge limits",
-        _MQTT,
+        f"{_MQTT} (NOAH and NEXA)",
     ),
     *(
         entry(
             f"time_window_{slot}",
             f"time_segment{slot}",
             [
-                choice("mode", f"{slot}.mode", {"load-first": "0", "battery-first": "1", "smart": "2"}),
+                choice("mode", f"{slot}.mode", _MODES),
                 time("start", f"{slot}.start", padded=False),
                 time("end", f"{slot}.end", padded=False),
                 number("power", f"{slot}.power", 0, 800, "W", meaning="output to the house; 0 in battery-first mode"),
@@ -56,6 +58,43 @@ SETTINGS = (
         "Energy price for the savings",
         _NOTES,
     ),
+)
+SETTINGS = (
+    entry("default_power", "default_power", [number("value", "defaultPower", 0, 800, "W")], "Output power", _MQTT),
+    *_COMMON,
+)
+NEXA = (
+    entry(
+        "default_output",
+        "system_out_put_power",
+        [choice("mode", "defaultMode", _MODES), number("power", "defaultACCouplePower", 0, 800, "W")],
+        "Mode and output power outside time windows",
+        f"{_NEXA_MQTT}, also for the range",
+    ),
+    entry(
+        "grid_charging",
+        "allow_grid_charging",
+        [switch("value", "allowGridCharging")],
+        "Charge from the grid",
+        _NEXA_MQTT,
+    ),
+    entry(
+        "off_grid",
+        "grid_connection_control",
+        [switch("value", "gridConnectionControl")],
+        "Off-grid output",
+        f"{_NEXA_MQTT}; that 1 enables off-grid output is the name of its argument",
+    ),
+    entry(
+        "high_output",
+        "ac_couple_power_control",
+        [switch("value", "acCouplePowerControl")],
+        "Up to 1000 W of output",
+        _NEXA_MQTT,
+        risk="grid-code",
+        meaning="More than 800 W may need a registration or an electrician, depending on the country.",
+    ),
+    *_COMMON,
 )
 RAW_ONLY: Mapping[str, str] = {}
 

@@ -57,6 +57,11 @@ def _read_noah(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     return noah.flatten(_member(info.body, "noah"))
 
 
+def _read_nexa(device: Device) -> FlowGenerator[Mapping[str, Any]]:
+    info = yield GrowattCalls.nexa_info.flow(device.id)
+    return noah.flatten(_member(info.body, "noah"))
+
+
 def _read_classic(device: Device) -> FlowGenerator[Mapping[str, Any]]:
     info = yield GrowattCalls.classic_inverter_info.flow(device.id)
     members: Mapping[str, Any] = info.body
@@ -85,7 +90,8 @@ def _member(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _set_noah(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
     # Quirk: the price is the plant's, and so its id goes first (growattServer's notes).
     leading = [device.plant] if name == noah.PRICE else []
-    return GrowattCalls.update_noah_settings.flow(device.id, name, leading + params)
+    call = GrowattCalls.update_nexa_settings if device.family == "nexa" else GrowattCalls.update_noah_settings
+    return call.flow(device.id, name, leading + params)
 
 
 def _set_classic(device: Device, name: str, params: list[str]) -> Flow[GrowattWriteResult]:
@@ -121,6 +127,7 @@ FAMILIES: dict[str, GrowattFamily] = {
         lambda device, *args: GrowattCalls.update_ac_inverter_setting.flow(device.id, *args),
     ),
     "noah": GrowattFamily(noah.SETTINGS, noah.RAW_ONLY, _read_noah, _set_noah),
+    "nexa": GrowattFamily(noah.NEXA, noah.RAW_ONLY, _read_nexa, _set_noah),
     "inverter": GrowattFamily(classic.CLASSIC, {}, _read_classic, _set_classic),
     "storage": GrowattFamily(classic.STORAGE, classic.STORAGE_RAW_ONLY, _read_storage, _set_storage),
     "plant": GrowattFamily(

@@ -10,6 +10,7 @@ from heliograph.emulator.clouds.growatt import html
 from heliograph.emulator.clouds.growatt.context import json_response
 from heliograph.emulator.clouds.growatt.openapi import (  # noqa: F401 - each module registers its calls
     devices,
+    meters,
     parameters,
     plants,
 )

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
 OPENAPI_ROUTER = Router(OpenApiCalls)
 
-V1_TYPES = {"inverter": 1, "storage": 2, "mix": 5, "spa": 6, "tlx": 7}
-"""V1's number of each device type; it does not know Noah."""
-V4_TYPES = {"inverter": "inv", "storage": "storage", "mix": "sph", "spa": "spa", "tlx": "min", "noah": "noah"}
+V1_TYPES = {"inverter": 1, "storage": 2, "max": 4, "mix": 5, "spa": 6, "tlx": 7}
+"""V1's number of each device type; it does not know Noah, WIT and SPH-S."""
+V4_TYPES = {
+    "inverter": "inv",
+    "storage": "storage",
+    "max": "max",
+    "mix": "sph",
+    "spa": "spa",
+    "tlx": "min",
+    "wit": "wit",
+    "sph-s": "sph-s",
+    "noah": "noah",
+}
+METERED = frozenset(("max",))
+"""Device types whose datalogger has a meter of its own."""
 DEPTH = timedelta(days=95)
 """Age of the oldest device rows."""
 _FIVE_MINUTES, _TEN_SECONDS, _FIVE_SECONDS, _MINUTE = 300.0, 10.0, 5.0, 60.0
@@ -30,6 +42,9 @@ _FAST = {
     "v1_batch_data": {"mix", "spa"},
 }
 _QUICK_CALLS = frozenset(("v4_device_list", "v4_read_power", "v4_signal", "v4_read_vpp", "v1_read_parameter"))
+_DEVICE_HISTORY = frozenset(("v1_history", "v1_inverter_history", "v4_history", "v4_histories"))
+"""Calls that count as equal whatever their dates and pages."""
+_DATES = frozenset(("start_date", "end_date", "date", "page", "perpage", "timezone_id"))
 _MAX_RANGE = timedelta(days=7)
 
 
@@ -131,7 +146,8 @@ def too_early(
         seconds = _TEN_SECONDS
     if name == "v4_last_data" and arguments.get("deviceType") == "noah":
         seconds = _MINUTE
-    key = (name, *sorted(arguments.items()))
+    ignored = _DATES if name in _DEVICE_HISTORY else ()
+    key = (name, *sorted((one, value) for one, value in arguments.items() if one not in ignored))
     sent: dict[tuple[Any, ...], datetime] = account.state.setdefault("openapi", {})
     before, now = sent.get(key), context.now()
     if before is not None and timedelta() <= now - before < timedelta(seconds=seconds):

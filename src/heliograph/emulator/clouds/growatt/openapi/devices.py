@@ -14,6 +14,7 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
     OpenApiFailure,
 )
 from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean
+from heliograph.emulator.clouds.growatt.openapi.settings import settings_bean
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
 
 _NO_DEVICE = {"inverter": 10005, "storage": 10005, "mix": 10005, "spa": 10005, "max": 10005, "tlx": 10002}
 """Code for an unknown device, by family."""
-_MODELS = {"tlx": (22, "MIN 4200TL-X"), "mix": (17, "SPH 6000"), "spa": (19, "SPA 3000"), "inverter": (16, "4200-S")}
+_MODELS = {
+    "tlx": (22, "MIN 4200TL-X"),
+    "mix": (17, "SPH 6000"),
+    "spa": (19, "SPA 3000"),
+    "inverter": (16, "4200-S"),
+    "max": (18, "MAX 50KTL3 LV"),
+    "storage": (96, "SPF 5000ES"),
+    "wit": (218, "WIT 30K-HE"),
+    "sph-s": (260, "SPH 6000TL-S"),
+}
 
 
 def _last(device: GrowattDevice) -> dict[str, Any]:
@@ -134,6 +144,9 @@ def check_serial(call: OpenApiCall) -> EmulatedResponse:
     """Trade name and size of a device, without an envelope."""
     serial = call.arguments.get("dataloggerSn", "")
     device = call.device(serial)
+    if any(f"LOG{plant.id}" == serial for plant in call.account.plants):
+        found = {"device_type": 0, "dtc": 0, "have_meter": False, "in_system": False, "model": "ShineWeFi"}
+        return json_response({**found, "msg": "datalog", "normal_power": 0, "obj": 3, "result": 1})
     if device is None:
         return json_response({"msg": "other", "obj": 4, "result": 1, "device_type": 0, "in_system": False})
     number, model = _MODELS.get(DEVICE_TYPES[device.plant.family], (1000, "NOAH 2000"))
@@ -159,22 +172,6 @@ def dataloggers(call: OpenApiCall) -> dict[str, Any]:
     return {"count": 1, "datalogs": [row], "peak_power_actual": {}}
 
 
-@OPENAPI_ROUTER.route(
-    OpenApiCalls.v1_meter_list,
-    OpenApiCalls.v1_meter_last_data,
-    OpenApiCalls.v1_meter_history,
-    OpenApiCalls.v1_sensor_list,
-    OpenApiCalls.v1_sensor_last_data,
-    OpenApiCalls.v1_sensor_history,
-)
-def no_meter(call: OpenApiCall) -> dict[str, Any]:
-    """Meters and sensors of a datalogger: none."""
-    logger = call.arguments.get("datalog_sn", "")
-    if not any(f"LOG{plant.id}" == logger for plant in call.account.plants):
-        raise OpenApiFailure(10003, "error_datalog_not_found")
-    return {"count": 0, "datalogger_sn": logger, "meters": []}
-
-
 # V4
 
 
@@ -182,7 +179,7 @@ def _devices(call: OpenApiCall) -> list[GrowattDevice]:
     """Return the asked devices of the asked type; others are left out silently."""
     kind = call.arguments.get("deviceType", "")
     serials = call.arguments.get("deviceSn", "").split(",")
-    if kind not in V4_TYPES.values() and kind not in {"max", "wit", "sph-s"}:
+    if kind not in V4_TYPES.values():
         raise OpenApiFailure(7, "WRONG_DEVICE_TYPE")
     if call.context.fault("no_permission") is not None:
         raise OpenApiFailure(12, "DEVICE_SN_DOES_NOT_HAVE_PERMISSION")
@@ -198,11 +195,13 @@ def v4_last_data(call: OpenApiCall) -> dict[str, Any]:
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_device_info)
 def v4_device_info(call: OpenApiCall) -> dict[str, Any]:
-    """Identity of several devices."""
-    rows = [
-        {"deviceSn": device.serial, "datalogSn": f"LOG{device.plant.id}", "nominalPower": device.household.peak_power}
-        for device in _devices(call)
-    ]
+    """Identity and settings of several devices."""
+    rows = []
+    for device in _devices(call):
+        settings = settings_bean(device)
+        row = {"deviceSn": device.serial, "datalogSn": f"LOG{device.plant.id}"}
+        nested = {"tlxSetbean": settings} if call.arguments["deviceType"] == "min" else settings
+        rows.append({**row, "nominalPower": device.household.peak_power, **nested})
     return {call.arguments["deviceType"]: rows}
 
 

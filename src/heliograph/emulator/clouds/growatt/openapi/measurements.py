@@ -181,6 +181,48 @@ def _inverter(at: Measurement) -> dict[str, Any]:
     }
 
 
+def _max(at: Measurement) -> dict[str, Any]:
+    return _inverter(at) | {"eacToday": tenth(at.today.pv), "eacTotal": tenth(at.total.pv)}
+
+
+def _sph_s(at: Measurement) -> dict[str, Any]:
+    found = _sph(at) | {"epvToday": tenth(at.today.pv), "ppv3": tenth(at.powers.pv)}
+    # Quirk: 3 is no fault of an SPH-S (capture).
+    return found | {"status": 3, "statusText": "Bat Online"}
+
+
+def _wit(at: Measurement) -> dict[str, Any]:
+    flow, day, total = at.powers, at.today, at.total
+    return {
+        "bSoc": -1.0,  # Quirk: a filler (capture)
+        "batPower": tenth(flow.charge - flow.discharge),
+        "eacToday": tenth(day.pv),
+        "eacTotal": tenth(total.pv),
+        "echarge1Today": tenth(day.charge),
+        "echarge1Total": tenth(total.charge),
+        "edischarge1Today": tenth(day.discharge),
+        "edischarge1Total": tenth(total.discharge),
+        "elocalLoadToday": tenth(day.load),
+        "elocalLoadTotal": tenth(total.load),
+        "epvToday": tenth(day.pv),
+        "epvTotal": tenth(total.pv),
+        "etoGridToday": tenth(day.grid_export),
+        "etoGridTotal": tenth(total.grid_export),
+        "etoUserToday": tenth(day.grid_import),
+        "etoUserTotal": tenth(total.grid_import),
+        "pac": tenth(flow.ac),
+        "pacToGridTotal": tenth(flow.grid_export),
+        "pacToUserTotal": tenth(flow.grid_import),
+        "plocalLoadTotal": tenth(flow.load),
+        "ppv": tenth(flow.pv),
+        "soc": float(round(flow.soc)),
+        "soc2": 0.0,
+        "soc3": 0.0,
+        "status": 1,
+        "statusText": "Operating",
+    }
+
+
 def _noah(at: Measurement) -> dict[str, Any]:
     flow = at.powers
     charging = flow.charge > 0
@@ -209,5 +251,8 @@ _FAMILIES: dict[str, Callable[[Measurement], dict[str, Any]]] = {
     "spa": _spa,
     "storage": _storage,
     "inverter": _inverter,
+    "max": _max,
+    "sph-s": _sph_s,
+    "wit": _wit,
     "noah": _noah,
 }

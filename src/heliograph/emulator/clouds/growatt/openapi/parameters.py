@@ -14,7 +14,6 @@ from heliograph.emulator.clouds.growatt.commands import (
     TLX_COMMANDS,
 )
 from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice, json_response
-from heliograph.emulator.clouds.growatt.formatting import timestamp
 from heliograph.emulator.clouds.growatt.openapi.context import (
     OPENAPI_ROUTER,
     V4_TYPES,
@@ -22,7 +21,7 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
     OpenApiCall,
     OpenApiFailure,
 )
-from heliograph.emulator.clouds.growatt.templates import tlx_settings_bean
+from heliograph.emulator.clouds.growatt.openapi.settings import settings_bean, v4_change
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -40,19 +39,12 @@ _UNKNOWN_DEVICE, _OFFLINE, _UNKNOWN_SETTING, _EMPTY, _OUT_OF_RANGE = 10012, 1000
 _REGISTERS = "set_any_reg"
 
 
-def _settings(device: GrowattDevice) -> dict[str, Any]:
-    kind = DEVICE_TYPES[device.plant.family]
-    bean = tlx_settings_bean(battery=device.has_battery) if kind == "tlx" else {}
-    written: dict[str, Any] = device.plant.settings.get(kind, {})
-    return bean | written
-
-
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_device_info)
 def device_info(call: OpenApiCall) -> Enveloped:
     """Identity and settings of a device; its powers here are zeros."""
     family = call.arguments["family"]
     device = call.readable(call.arguments.get("device_sn", ""), family, 10002)
-    settings = _settings(device)
+    settings = settings_bean(device)
     answer = Enveloped(
         {
             "alias": device.serial,
@@ -62,23 +54,11 @@ def device_info(call: OpenApiCall) -> Enveloped:
             "pCharge": 0,
             "pDischarge": 0,
             "serialNum": device.serial,
-            "sysTime": timestamp(device.local_time),
-            **(_periods() | settings if family == "mix" else {"tlxSetbean": settings} if family == "tlx" else settings),
+            **({"tlxSetbean": settings} if family == "tlx" else settings),
         }
     )
     answer.beside = {"dataloggerSn": f"LOG{device.plant.id}", "deviceSn": device.serial}
     return answer
-
-
-def _periods() -> dict[str, Any]:
-    """Return the charge and discharge periods of an SPH that was never written."""
-    found: dict[str, Any] = {"chargePowerCommand": 100, "disChargePowerCommand": 100, "acChargeEnable": 0}
-    found |= {"wchargeSOCLowLimit": 100, "wdisChargeSOCLowLimit": 10}
-    for number in (1, 2, 3):
-        for kind in ("Charge", "Discharge"):
-            found |= {f"forced{kind}TimeStart{number}": "0:0", f"forced{kind}TimeStop{number}": "0:0"}
-            found[f"forced{kind}StopSwitch{number}"] = 0
-    return found
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_inverter_info)
@@ -91,7 +71,7 @@ def inverter_info(call: OpenApiCall) -> Enveloped:
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_min_settings)
 def min_settings(call: OpenApiCall) -> dict[str, Any]:
     """All settings of a MIN."""
-    return _settings(call.readable(call.arguments.get("device_sn", ""), "tlx", 10002))
+    return settings_bean(call.readable(call.arguments.get("device_sn", ""), "tlx", 10002))
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_read_parameter)
@@ -144,7 +124,7 @@ def _write(call: OpenApiCall, serial: str, kind: str, name: str, values: list[st
     if not values:
         raise OpenApiFailure(_EMPTY, "error_value_null")
     try:
-        change = command(values, _settings(device))
+        change = command(values, settings_bean(device))
     except (ValueError, IndexError):
         raise OpenApiFailure(_OUT_OF_RANGE, "error_value_range") from None
     device_faults.apply_command(device.plant, kind, change, call.context, PERCENTAGE_MEMBERS)
@@ -194,21 +174,19 @@ def _v4_device(call: OpenApiCall) -> GrowattDevice:
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_read_power)
 def v4_read_power(call: OpenApiCall) -> str:
     """The power limit, as last written."""
-    return str(_v4_device(call).plant.settings.get("v4", {}).get("v4_set_power", "100"))
+    device = _v4_device(call)
+    written = device.plant.settings.get(DEVICE_TYPES[device.plant.family], {})
+    if call.arguments["deviceType"] == "noah":
+        return str(written.get("defaultPower", "200"))
+    if call.arguments["deviceType"] in ("storage", "sph-s"):
+        raise OpenApiFailure(7, "WRONG_DEVICE_TYPE")
+    return str(written.get("activeRate", "100"))
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_read_vpp)
 def v4_read_vpp(call: OpenApiCall) -> str:
     """One VPP parameter, as last written."""
     return str(_v4_device(call).plant.settings.get("v4", {}).get(call.arguments.get("setType", ""), "0"))
-
-
-_LIMITS = {
-    "v4_set_power": (0, 100),
-    "v4_set_high_soc_limit": (0, 100),
-    "v4_set_low_soc_limit": (0, 100),
-}
-_NOAH_WATTS = (0, 800)
 
 
 @OPENAPI_ROUTER.route(
@@ -227,15 +205,14 @@ _NOAH_WATTS = (0, 800)
 def v4_write(call: OpenApiCall) -> None:
     """A write of V4: checked for its range, stored, and read back by the calls above."""
     device = _v4_device(call)
-    value = call.arguments.get("value", "")
-    limits = _LIMITS.get(call.name)
-    if limits is not None:
-        is_noah = call.arguments["deviceType"] == "noah" and call.name == "v4_set_power"
-        low, high = _NOAH_WATTS if is_noah else limits
-        if not value.lstrip("-").isdecimal() or not low <= int(value) <= high:
-            raise OpenApiFailure(6, "PARAMETER_SETTING_FAILED")
     if device_faults.refuses_commands(call.context):
         raise OpenApiFailure(6, "PARAMETER_SETTING_FAILED")
-    device.plant.settings.setdefault("v4", {})[call.arguments.get("setType", call.name)] = value
+    kind = DEVICE_TYPES[device.plant.family]
+    try:
+        change = v4_change(kind, call.name, dict(call.arguments))
+    except (ValueError, LookupError):
+        raise OpenApiFailure(6, "PARAMETER_SETTING_FAILED") from None
+    stored_in = "v4" if "vpp" in call.name else kind
+    device_faults.apply_command(device.plant, stored_in, change, call.context, PERCENTAGE_MEMBERS)
     if call.context.fault("write_reports_error") is not None:
         raise OpenApiFailure(1, "SYSTEM_ERROR")

@@ -9,6 +9,7 @@ from heliograph.emulator.clouds.growatt import auth
 from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES
 from heliograph.emulator.clouds.growatt.formatting import tenth, timestamp
 from heliograph.emulator.clouds.growatt.openapi.context import (
+    METERED,
     OPENAPI_ROUTER,
     V1_TYPES,
     V4_TYPES,
@@ -21,6 +22,7 @@ from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 if TYPE_CHECKING:
     from heliograph.emulator.api import EmulatedPlant
 
+_V4_PAGE = 100
 _CHINA_MIDNIGHT = 16
 """UTC hour of China's midnight."""
 
@@ -164,6 +166,10 @@ def device_list(call: OpenApiCall) -> dict[str, Any]:
                 "type": V1_TYPES[kind],
             }
         )
+    if kind in METERED:
+        # Quirk: a row of type 3 says that its datalogger has a meter (Home Assistant issue 173148).
+        meter = {"device_id": "", "device_sn": "AMMETER", "model": "", "type": 3, "status": 0}
+        rows.append({**rows[0], **meter})
     return {"count": len(rows), "devices": call.page(rows)}
 
 
@@ -180,5 +186,9 @@ def all_devices(call: OpenApiCall) -> dict[str, Any]:
         }
         for plant in call.account.plants
     ]
-    page = {"lastPager": True, "notPager": False, "other": None, "pageSize": 100, "pages": 1, "startCount": 0}
-    return {"count": len(rows), "data": [] if empty else rows, **page}
+    number = int(call.arguments.get("page", "1"))
+    shown = rows[(number - 1) * _V4_PAGE : number * _V4_PAGE]
+    pages = max(1, -(-len(rows) // _V4_PAGE))
+    is_last = number >= pages
+    page = {"lastPager": is_last, "notPager": False, "other": None, "pageSize": _V4_PAGE, "pages": pages}
+    return {"count": len(rows), "data": [] if empty else shown, **page, "startCount": (number - 1) * _V4_PAGE}
