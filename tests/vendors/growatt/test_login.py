@@ -110,6 +110,11 @@ def test_login_of_the_app_without_plants_fetches_their_list():
     assert paths(sent) == [CLASSIC, APP, LIST]
     assert arguments(sent[2]) == {"userId": "42"}
     assert [plant.id for plant in plants] == ["7"]
+    # Until they are known, the session is of no use.
+    protocol = account()
+    with pytest.raises(e.Unreachable):
+        script(protocol.execute(ENSURE_SESSION, NOON), [MISSING["404"], bare, reply(b"", 502)])
+    assert protocol.session.alive is False
     # Of the classic login it is known that it lists them: without a list, there are none.
     protocol = account()
     assert paths(logins(protocol, [bare])) == [CLASSIC]
