@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from heliograph.cli.call import bind_arguments
 from heliograph.core.endpoint import Call, endpoints, operations
 from heliograph.core.http import MAX_PAGES, build_request
 from heliograph.core.redact import Secret
@@ -235,6 +236,10 @@ def test_invalid_timespan_is_rejected(wrong):
 def test_plant_chart_sends_the_date_as_precisely_as_the_chart_needs(span, sent):
     assert C.plant_chart.flow("1", span, DAY).fields["date"] == sent
     assert C.plant_chart.flow("1", span).fields["date"].format == {10: "%Y-%m-%d", 7: "%Y-%m", 4: "%Y"}[len(sent)]
+
+
+def test_plant_chart_is_called_from_the_command_line():
+    assert bind_arguments(C.plant_chart, ["7", "2", "2026-06"]) == {"plant_id": "7", "span": 2, "date": "2026-06"}
 
 
 @pytest.mark.parametrize("wrong", [0, 5, "day"])

@@ -40,9 +40,14 @@ READS = [row for row in endpoints(GrowattCalls) if not row.route.command]
 
 @given(st.sampled_from(READS), ANY_JSON | st.binary(max_size=40), st.sampled_from([200, 200, 200, 301, 404, 500, 999]))
 def test_call_with_any_response_returns_a_result_or_raises_a_cloud_error(row, body, status):
-    names = row.signature.parameters.values()
-    needed = ["1" for parameter in names if parameter.default is parameter.empty and parameter.name != "timespan"]
-    call = row.flow(*(needed or ["1"]), **_span(names))  # some require one of two optional arguments
+    names = list(row.signature.parameters.values())
+    needed = [
+        1 if parameter.annotation == "int" else "1"
+        for parameter in names
+        if parameter.default is parameter.empty and parameter.name != "timespan"
+    ]
+    given_one = ["1"] if names and not needed else needed  # some require one of two optional arguments
+    call = row.flow(*given_one, **_span(names))
     response = reply(body, status)
     _outcome(logged_in(zone=UTC).execute(call, NOON), [response, response, response])
 

@@ -7,6 +7,7 @@ import pytest
 from heliograph import errors as e
 from heliograph.core.session import ENSURE_SESSION, FORCE_LOGIN
 from heliograph.keeper import Keeper
+from heliograph.vendors.growatt import diagnostics
 from heliograph.vendors.growatt.composite import GrowattSnapshots
 from support.growatt_emulator import served_cloud
 from support.growatt_script import (
@@ -67,6 +68,9 @@ def test_login_of_the_app_is_used_where_the_classic_one_is_gone_and_then_remembe
     assert paths(logins(protocol, [MISSING[name], LOGIN])) == [CLASSIC, APP]
     assert protocol.session.facts["login"] == "app_login"
     assert protocol.session.facts["plants"] == {"1": "Roof", "2": "Barn"}
+    assert diagnostics.history(protocol.session) == (
+        "the server does not have the classic login; that of the current app is used",
+    )
     again = logins(protocol, [LOGIN], NOON + 3600, FORCE_LOGIN)
     assert paths(again) == [APP]
     fields = arguments(again[0])
@@ -79,6 +83,7 @@ def test_classic_login_is_used_again_where_that_of_the_app_is_gone():
     protocol.session.facts["login"] = "app_login"
     assert paths(logins(protocol, [MISSING["404"], LOGIN])) == [APP, CLASSIC]
     assert protocol.session.facts["login"] == "login"
+    assert diagnostics.history(protocol.session) == ()
     assert paths(logins(protocol, [LOGIN], NOON + 3600, FORCE_LOGIN)) == [CLASSIC]
 
 
@@ -110,6 +115,11 @@ def test_login_of_the_app_without_plants_fetches_their_list():
     assert paths(sent) == [CLASSIC, APP, LIST]
     assert arguments(sent[2]) == {"userId": "42"}
     assert [plant.id for plant in plants] == ["7"]
+    # Until they are known, the session is of no use.
+    protocol = account()
+    with pytest.raises(e.Unreachable):
+        script(protocol.execute(ENSURE_SESSION, NOON), [MISSING["404"], bare, reply(b"", 502)])
+    assert protocol.session.alive is False
     # Of the classic login it is known that it lists them: without a list, there are none.
     protocol = account()
     assert paths(logins(protocol, [bare])) == [CLASSIC]

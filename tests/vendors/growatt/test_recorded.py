@@ -14,6 +14,7 @@ CAPTURES = os.environ.get("HELIOGRAPH_CAPTURES", "")
 pytestmark = pytest.mark.skipif(not CAPTURES, reason="HELIOGRAPH_CAPTURES is not set to a folder of recordings")
 
 DAY = "2026-06-21"
+SEGMENT = {f"param{place}": text for place, text in enumerate(["2", "0", "0", "23", "59", "0", "0"], start=1)}
 
 # Recording: the same request to the emulator, and the recorded part of its response.
 REQUESTS = {
@@ -84,6 +85,24 @@ def test_emulated_response_has_the_members_of_the_recorded_one(name, night):
         emulated = emulated[member]
     recorded = json.loads((Path(CAPTURES) / "growatt" / f"{name}.json").read_text())
     assert list(differences(recorded, emulated)) == []
+
+
+def test_emulated_nexa_and_account_have_the_members_of_recorded_ones():
+    cloud = logged_in_cloud("2026-06-21T01:00:00+02:00", extra_plants=["nexa"])
+    folder, serial = Path(CAPTURES) / "growatt", cloud.device("nexa")
+    cloud.post("noahDeviceApi/nexa/set", serialNum=serial, type="time_segment3", **SEGMENT)
+    info = cloud.post("noahDeviceApi/nexa/getNexaInfoBySn", deviceSn=serial)
+    recorded = json.loads((folder / "nexa_info_by_sn.json").read_text())
+    assert list(differences(recorded, info)) == []
+    assert info["obj"]["noah"]["time_segment"] == recorded["obj"]["noah"]["time_segment"]
+    chart = cloud.post("noahDeviceApi/nexa/getNexaChartData", deviceSn=serial, date=DAY)
+    recorded = json.loads((folder / "nexa_chart_data_partial.json").read_text())
+    assert recorded["obj"].keys() <= chart["obj"].keys()
+    assert list(differences(recorded["obj"]["18:50"], chart["obj"]["18:50"])) == []
+    energy = cloud.post("newPlantAPI.do", action="getUserCenterEnertyDataTwo")
+    assert list(differences(json.loads((folder / "user_center_energy_two_neo.json").read_text()), energy)) == []
+    refused = cloud.post("newTwoLoginAPIV2.do", userName=cloud.holder.username, password="any")
+    assert refused == json.loads((folder / "login_failed_501_v2_endpoint.json").read_text())
 
 
 def test_emulated_login_and_lists_have_the_members_of_recorded_ones(night):

@@ -155,9 +155,9 @@ def _remember(session: Session, call: Call[Any], answer: Any) -> None:
         return
     back = answer.get("back")
     if call.endpoint.route.is_login and isinstance(back, dict) and isinstance(back.get("user"), dict):
-        session.alive = back.get("success") is True
         session.facts["user_id"] = back["user"].get("id")
         _remember_plants(session, back, call.endpoint.name)
+        session.alive = back.get("success") is True and "plants" in session.facts
     elif call.endpoint.name == GrowattCalls.plant_list.name and isinstance(back, dict):
         session.facts.setdefault("plants", _plant_names(back))
     elif call.endpoint.route.fixed.get("op") == "getPlant":

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from heliograph.core.endpoint import Fields, query
 from heliograph.vendors.growatt.params import Day, PlantToday, format_chart_date
 from heliograph.vendors.growatt.payloads import plants
-
-PlantSpan = Literal[1, 2, 3, 4]
-"""What `plant_chart` charts: 1 a day in 5-minute steps, 2 a month by day, 3 a year by month, 4 all years."""
 
 
 class GrowattCharts:
@@ -21,8 +16,8 @@ class GrowattCharts:
         return {"plantId": plant_id, "date": PlantToday(plant_id, "%Y") if year is None else f"{year:04}"}
 
     @query("GET", "newPlantDetailAPI.do", plants.GrowattPlantDetail, result_path="back")
-    def plant_chart(self, plant_id: str, span: PlantSpan, date: Day = None) -> Fields:
-        """Power of one plant over a day (1), or its energy by day (2), month (3) or year (4)."""
+    def plant_chart(self, plant_id: str, span: int, date: Day = None) -> Fields:
+        """Power of one plant over a day (1); or its energy by day of a month (2), month of a year (3) or year (4)."""
         # Quirk: the numbers are one higher than those of `plant_detail`, which has no chart of a day (the app's own
         # addresses for day, month, year and all).
         return {"plantId": plant_id, "type": span, "date": format_chart_date(date, plant_id, span)}

@@ -25,8 +25,9 @@ def summary(session: Session) -> list[tuple[str, str]]:
 
 
 def history(session: Session) -> tuple[str, ...]:
-    """Return no decisions: Growatt has one dialect."""
-    return ()
+    """Return which login the server has, if it is not the classic one."""
+    by_app = session.facts.get("login") == GrowattCalls.app_login.name
+    return ("the server does not have the classic login; that of the current app is used",) if by_app else ()
 
 
 def is_known_server(server: str) -> bool:

@@ -26,8 +26,8 @@ Question = Literal[
     "plants", "live values", "powers of a day", "energies of periods", "first day", "settings read", "settings written"
 ]
 
-PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah", "nexa"))
-"""Families that the password API reads."""
+PASSWORD_FAMILIES = frozenset(("tlx", "inverter", "mix", "storage", "spa", "noah"))
+"""Families that the password API reads, as the token API names them: a NEXA is a `noah` there."""
 ALL_FAMILIES = tuple(sorted(PASSWORD_FAMILIES | TOKEN_FAMILIES.keys()))
 
 

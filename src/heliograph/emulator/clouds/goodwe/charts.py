@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import parse_number
+from heliograph.emulator.clouds.goodwe import electrics
 from heliograph.emulator.clouds.goodwe.context import LEGACY_ROUTER, GoodWeCallContext, GoodWeFailure
 from heliograph.emulator.clouds.goodwe.families import FAMILIES
 from heliograph.emulator.clouds.goodwe.history import curve_of, energies_of
@@ -100,23 +101,21 @@ def _state_of_charge(inverter: EmulatedInverter, curve: Curve) -> ColumnValues:
     return [round(values["battery_soc"]) + 0.0 for values in curve if "battery_soc" in values]
 
 
-def _in_daylight(value: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
-    return lambda _, curve: [value if values["pv_power"] else 0.0 for values in curve]
-
-
-def _current(volts: float) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
-    return lambda inverter, curve: [round(values["pv_power"] / volts / inverter.family.strings, 1) for values in curve]
+def _in_daylight(
+    measured: Callable[[EmulatedInverter, dict[str, float]], float],
+) -> Callable[[EmulatedInverter, Curve], ColumnValues]:
+    return lambda inverter, curve: [measured(inverter, values) if values["pv_power"] else 0.0 for values in curve]
 
 
 _COLUMNS: dict[str, Callable[[EmulatedInverter, Curve], ColumnValues]] = {
     "pac": _power,
     "eday": _energy_today,
     "cbattery1": _state_of_charge,
-    "vpv1": _in_daylight(360.0),
-    "ipv1": _current(360.0),
-    "vac1": _in_daylight(231.4),
-    "fac1": _in_daylight(50.01),
-    "tempperature": _in_daylight(38.5),
+    "vpv1": _in_daylight(lambda inverter, values: electrics.string_voltage(inverter, values, 1)),
+    "ipv1": _in_daylight(lambda inverter, values: electrics.string_current(inverter, values, 1)),
+    "vac1": _in_daylight(electrics.grid_voltage),
+    "fac1": _in_daylight(lambda *_: electrics.FREQUENCY),
+    "tempperature": _in_daylight(electrics.temperature),
 }
 
 

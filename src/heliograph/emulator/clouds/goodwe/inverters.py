@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import CHINA
+from heliograph.emulator.clouds.goodwe import electrics
 from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, china_datetime, epoch_ms, income, us_datetime
 
 if TYPE_CHECKING:
@@ -192,18 +193,20 @@ def _electrics(inverter: EmulatedInverter) -> dict[str, Any]:
         "pac": inverter.pv_power if inverter.has_battery else inverter.ac_power,
         "outputpower": inverter.ac_power,
         "pv_power": 0.0,
-        "tempperature": 38.5 if inverter.status > 0 else 0.0,
+        "tempperature": electrics.temperature(inverter, inverter.values) if inverter.status > 0 else 0.0,
     }
-    volts = 360.0 if inverter.pv_power else 0.0
+    values_now, awake = inverter.values, inverter.status >= 0
     for index in range(1, 5):
         exists = index <= family.strings
-        values[f"vpv{index}"] = volts if exists else 6553.5
-        values[f"ipv{index}"] = round(inverter.pv_power / 360.0 / family.strings, 1) if exists else 6553.5
+        values[f"vpv{index}"] = electrics.string_voltage(inverter, values_now, index) if exists else 6553.5
+        values[f"ipv{index}"] = electrics.string_current(inverter, values_now, index) if exists else 6553.5
     for index in range(1, 4):
-        exists = index <= family.phases
-        values[f"vac{index}"] = (231.4 if inverter.status >= 0 else 0.0) if exists else 6553.5
-        values[f"iac{index}"] = round(abs(inverter.ac_power) / 231.4 / family.phases, 1) if exists else 6553.5
-        values[f"fac{index}"] = (50.01 if inverter.status >= 0 else 0.0) if exists else 655.35
+        if index > family.phases:
+            values |= {f"vac{index}": 6553.5, f"iac{index}": 6553.5, f"fac{index}": 655.35}
+            continue
+        values[f"vac{index}"] = electrics.grid_voltage(inverter, values_now, index) if awake else 0.0
+        values[f"iac{index}"] = electrics.grid_current(inverter, values_now, index)
+        values[f"fac{index}"] = electrics.FREQUENCY if awake else 0.0
     return values | {f"istr{index}": 0.0 for index in range(1, 17)}
 
 
@@ -224,7 +227,8 @@ def _battery(inverter: EmulatedInverter) -> dict[str, Any]:
             "eChargeDay": 0.0,
             "eDischargeDay": 0.0,
         }
-    volts = 204.8
+    volts = electrics.battery_voltage(inverter.values)
+    warmth = electrics.battery_temperature(inverter.values)
     amperes = round(inverter.battery_power / volts, 1)
     watts = inverter.battery_power
     battery = {"pbattery": watts, "vbattery": volts, "ibattery": amperes, "soc": inverter.soc, "soh": 100.0}
@@ -237,7 +241,7 @@ def _battery(inverter: EmulatedInverter) -> dict[str, Any]:
         "soc": inverter.soc,
         "soh": 100.0,
         "battery_count": 1,
-        "more_batterys": [battery | {"bms_temperature": 24.0, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
+        "more_batterys": [battery | {"bms_temperature": warmth, "bms_charge_i_max": 25.0, "bms_discharge_i_max": 25.0}],
         "eBatteryCharge": inverter.counter("battery_charge_energy_total", 1),
         "eBatteryDischarge": inverter.counter("battery_discharge_energy_total", 1),
         "eChargeDay": inverter.counter("battery_charge_energy_today", 1),

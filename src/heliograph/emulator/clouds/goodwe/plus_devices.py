@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from heliograph.emulator.clouds.goodwe import electrics
 from heliograph.emulator.clouds.goodwe.context import GoodWeFailure
 from heliograph.emulator.clouds.goodwe.inverter_model import COMMISSIONED, epoch_ms
 from heliograph.emulator.clouds.goodwe.inverters import registers
@@ -176,7 +177,7 @@ def _battery(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
             _factor("pBat", to_kilowatts(inverter.values["battery_power"]), "kW", "power"),
             _factor("voltage", full["vbattery1"], "V", "volt"),
             _factor("a", full["ibattery1"], "A", "cur"),
-            _factor("batSysTemp", 24.0, "℃", "batt_temp"),
+            _factor("batSysTemp", electrics.battery_temperature(inverter.values), "℃", "batt_temp"),
             _factor("aMaxChar", 25.0, "A", "chargecur_limit"),
             _factor("aMaxDischar", 25.0, "A", "discharge_current_limit"),
         ]
@@ -184,7 +185,8 @@ def _battery(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
 
 
 def _meter(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
-    phases, volts = _PHASES[: inverter.family.phases], 231.4
+    phases = _PHASES[: inverter.family.phases]
+    volts = [electrics.grid_voltage(inverter, inverter.values, place) for place, _ in enumerate(phases, 1)]
     power = -inverter.values["grid_power"]
     share = power / len(phases)
     return {
@@ -192,9 +194,12 @@ def _meter(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
             # Quirk: - is import, as in the power flow.
             _factor("totalPac", to_kilowatts(power, 4), "kW", "total_active_power_1"),
             *(_factor(f"PHASE-{name}:pAc", to_kilowatts(share, 4), "kW", "power") for name in phases),
-            *(_factor(f"PHASE-{name}:voltage", volts, "V", "volt") for name in phases),
+            *(_factor(f"PHASE-{name}:voltage", volt, "V", "volt") for name, volt in zip(phases, volts, strict=True)),
             # Quirk: currents are unsigned.
-            *(_factor(f"PHASE-{name}:current", round(abs(share) / volts, 2), "A", "cur") for name in phases),
+            *(
+                _factor(f"PHASE-{name}:current", round(abs(share) / volt, 2), "A", "cur")
+                for name, volt in zip(phases, volts, strict=True)
+            ),
         ]
     }
 

@@ -122,7 +122,7 @@ def _batteries(device: GrowattDevice) -> dict[str, Any]:
 def noah_info(call: GrowattCallContext) -> dict[str, Any]:
     """Settings of a NOAH as last written."""
     device = call.require_balcony_battery("noah")
-    return _info(
+    found = _info(
         device,
         {
             "alias": "NOAH 2000",
@@ -135,12 +135,13 @@ def noah_info(call: GrowattCallContext) -> dict[str, Any]:
             "version": "10.10.09.08.0001.4016",
         },
     )
+    return success(found | {"neoList": []})
 
 
 @ROUTER.route(GrowattCalls.nexa_info)
 def nexa_info(call: GrowattCallContext) -> dict[str, Any]:
     """Settings of a NEXA as last written."""
-    return _info(call.require_balcony_battery("nexa"), nexa_settings())
+    return success(_info(call.require_balcony_battery("nexa"), nexa_settings()))
 
 
 def _info(device: GrowattDevice, own: dict[str, Any]) -> dict[str, Any]:
@@ -161,15 +162,13 @@ def _info(device: GrowattDevice, own: dict[str, Any]) -> dict[str, Any]:
         **{name: value for name, value in written.items() if name not in segments},
         "time_segment": [{name: value} for name, value in segments.items()],
     }
-    return success(
-        {
-            "neoList": [],
-            "noah": noah,
-            "plantList": [{"plantId": device.plant.id, "plantImgName": None, "plantName": plant_name(device.plant)}],
-            "unitKeyList": list(CURRENCIES),
-            "unitList": {currency: currency for currency in CURRENCIES},
-        }
-    )
+    image = "" if device.plant.family == "nexa" else None
+    return {
+        "noah": noah,
+        "plantList": [{"plantId": device.plant.id, "plantImgName": image, "plantName": plant_name(device.plant)}],
+        "unitKeyList": list(CURRENCIES),
+        "unitList": {currency: currency for currency in CURRENCIES},
+    }
 
 
 @ROUTER.route(GrowattCalls.noah_chart)
