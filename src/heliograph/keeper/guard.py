@@ -268,7 +268,7 @@ class _GuardedRun:
 
     def _save(self, *, is_login: bool) -> None:
         self.state.session = self.protocol.session.to_dict()
-        if not self.protocol.session.alive:
+        if not self.state.has_session:
             self.state.opened_at = None
         text = self.state.to_json()
         _, _, content = text.partition(",")  # without `at`, which always changes

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.keeper import DEFAULT_KEEPER
-from heliograph.keeper.limits import Limits
 from heliograph.transport import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.auth import GrowattProtocol, resolve_server
+from heliograph.vendors.growatt.auth import LIMITS, GrowattProtocol, resolve_server
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.params import Timespan, hash_password
 from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow
     from heliograph.core.redact import Secret
     from heliograph.core.session import Request, Session, Sleep
-    from heliograph.keeper import Budget, Keeper
+    from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
     from heliograph.vendors.growatt.routing import Steps
@@ -39,8 +38,7 @@ class _GrowattAccount(AccountClient):
     """One Growatt account."""
 
     cloud = GrowattProtocol
-    default_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
-    """Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
+    default_limits = LIMITS
 
     token_api: Any = None
     """The client of the account's token; None without one."""

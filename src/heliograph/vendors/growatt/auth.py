@@ -9,6 +9,7 @@ from heliograph.core.http import build_request
 from heliograph.core.parsing import offset_zone, parse_number, parse_text
 from heliograph.core.servers import is_trusted_url, resolve_server_url
 from heliograph.errors import CloudError
+from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.params import PlantToday
@@ -34,6 +35,9 @@ SERVERS = {
     "mobile-au": "https://server-au-api.growatt.com/",
 }
 DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
+
+LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
+"""Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
 
 OFFSET_MAX_AGE = 86400.0
 """Seconds before a plant's UTC offset is fetched again; some owners change it for daylight saving."""

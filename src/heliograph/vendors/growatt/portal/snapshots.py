@@ -1,0 +1,142 @@
+"""Fetch snapshots through the web portal: the device list of a plant, and the powers of devices with a battery."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from heliograph.core import parsing
+from heliograph.errors import RequestRefused
+from heliograph.model import Device, Plant, combine
+from heliograph.vendors.growatt.portal import normalise
+from heliograph.vendors.growatt.portal.api import PortalCalls
+from heliograph.vendors.live import AccountPoll, ListedPlant, PlantCost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heliograph.core.endpoint import FlowGenerator
+    from heliograph.core.session import Session
+    from heliograph.model import DeviceSnapshot, Snapshot
+    from heliograph.vendors.base import LivePoll, PollRhythm
+    from heliograph.vendors.growatt.portal import payloads as pay
+    from heliograph.vendors.live import Record
+
+VENDOR = "growatt"
+_LIST_MAX_AGE = 86400.0
+"""Seconds before the plant list, with names and UTC offsets, is fetched again."""
+_FAMILIES = {
+    "inv": "inverter",
+    "tlx": "tlx",
+    "tlxh": "tlx",
+    "max": "max",
+    "mix": "mix",
+    "spa": "spa",
+    "storage": "storage",
+}
+"""The family of each `deviceTypeName` that is read; HPS, Noah and meters are not, as no response has been published."""
+_WITH_BATTERY: dict[str, tuple[Any, Any, Callable[..., DeviceSnapshot]]] = {
+    "mix": (PortalCalls.portal_mix_status, PortalCalls.portal_mix_totals, normalise.hybrid),
+    "spa": (PortalCalls.portal_spa_status, PortalCalls.portal_spa_totals, normalise.hybrid),
+    "storage": (PortalCalls.portal_storage_status, PortalCalls.portal_storage_totals, normalise.storage),
+}
+"""The calls for powers and energies of a family, and what maps them."""
+
+
+def plants(session: Session) -> FlowGenerator[dict[str, str | None]]:
+    """Return the names of the account's plants by id, cached for a day."""
+    fetched_at = session.facts.get("plants_at")
+    if fetched_at is None or session.server_time - fetched_at > _LIST_MAX_AGE:
+        rows: tuple[pay.PortalPlant, ...] = yield PortalCalls.portal_plants.flow()
+        session.facts["plants"] = {row.id: row.name for row in rows if row.id}
+        session.facts["offsets"] = {row.id: row.utc_offset for row in rows if row.id}
+        session.facts["plants_at"] = session.server_time
+    found: dict[str, str | None] = session.facts["plants"]
+    return found
+
+
+def zone(session: Session, plant_id: str) -> tzinfo | None:
+    """Return the time zone of a plant: the configured one, or the offset that the portal reports."""
+    return session.zone or parsing.offset_zone(session.facts.get("offsets", {}).get(plant_id))
+
+
+def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
+    """Fetch the snapshot of one plant: 1 request, and 2 for each device with a battery."""
+    yield from _check_plant(session, plant_id)
+    return (yield from _read(session, plant_id, slow=True))
+
+
+def live(session: Session, rhythm: PollRhythm, wanted: Sequence[str]) -> FlowGenerator[LivePoll]:
+    """Fetch what is due now."""
+    yield from plants(session)
+    for plant_id in wanted:
+        yield from _check_plant(session, plant_id)
+    return (yield from PortalPoll(session, rhythm, wanted).run())
+
+
+def families(session: Session, plant_id: str) -> frozenset[str]:
+    """Return the families of a plant's devices as the session remembers them."""
+    return frozenset(session.facts.get("families", {}).get(plant_id, ()))
+
+
+class PortalPoll(AccountPoll):
+    """One live poll of an account at the portal."""
+
+    vendor = VENDOR
+    page_size = 1
+    uses_list = False  # the portal's plant list has no powers
+
+    def fetch_list(self) -> FlowGenerator[dict[str, ListedPlant]]:
+        raise NotImplementedError("the portal's plant list has no powers")
+
+    def zone(self, plant_id: str) -> tzinfo | None:
+        return zone(self.session, plant_id)
+
+    def cost(self, record: Record) -> PlantCost:
+        batteries = int(record.get("batteries", 0))
+        return PlantCost(1 + batteries + int(record.get("tlxh", 0)), batteries)
+
+    def fetch_plant(self, plant_id: str, record: Record, *, slow: bool) -> FlowGenerator[Snapshot]:
+        found: Snapshot = yield from _read(self.session, plant_id, slow=slow, record=record)
+        return found
+
+
+def _check_plant(session: Session, plant_id: str) -> FlowGenerator[None]:
+    names = yield from plants(session)
+    if str(plant_id) not in names:
+        raise RequestRefused(
+            f"this account has no plant {plant_id!r}",
+            vendor=VENDOR,
+            call="snapshot",
+            advice=f"It has: {', '.join(names) or 'none'}",
+        )
+
+
+def _read(session: Session, plant_id: str, *, slow: bool, record: Record | None = None) -> FlowGenerator[Snapshot]:
+    names = yield from plants(session)
+    rows: tuple[pay.PortalDevice, ...] = yield PortalCalls.portal_devices.flow(plant_id)
+    devices: list[DeviceSnapshot] = []
+    for row in rows:
+        if row.family in _FAMILIES and row.id:
+            devices.append((yield from _device(plant_id, row, slow=slow)))  # noqa: PERF401 - a generator step
+    found = sorted({device.device.family for device in devices})
+    session.facts.setdefault("families", {})[plant_id] = found
+    if record is not None:
+        record["batteries"] = sum(row.family in _WITH_BATTERY for row in rows)
+        record["tlxh"] = sum(row.family == "tlxh" for row in rows)
+        record["hybrid"] = bool(record["batteries"] or record["tlxh"])
+    plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=zone(session, plant_id))
+    return combine(plant, devices, datetime.fromtimestamp(session.server_time, UTC))
+
+
+def _device(plant_id: str, row: pay.PortalDevice, *, slow: bool) -> FlowGenerator[DeviceSnapshot]:
+    serial, listed = row.id or "", row.family or ""
+    device = Device(vendor=VENDOR, plant=plant_id, id=serial, family=_FAMILIES[listed], name=row.name or serial)
+    if listed in _WITH_BATTERY:
+        status_call, totals_call, mapped = _WITH_BATTERY[listed]
+        status = yield status_call.flow(plant_id, serial)
+        totals = (yield totals_call.flow(plant_id, serial)) if slow else None
+        return mapped(device, row, status, totals)
+    if listed == "tlxh":
+        return normalise.tlx_with_battery(device, row, (yield PortalCalls.portal_tlx_status.flow(plant_id, serial)))
+    return normalise.inverter(device, row)
