@@ -1,7 +1,8 @@
-"""Operations of an account with a token: each is answered by the token API or the password API.
+"""Operations of an account with several APIs: each is answered by the token API, the password API or the web portal.
 
 A route is a generator that yields calls of the two clients and is sent their results, so that the blocking and the
-async client share it. Each client has its own guard: a lock of the password API never stops the token.
+async client share it. The token has a guard of its own: a lock of the password API never stops it. The web portal
+shares the guard's state of the password API: while that may not be asked, the portal is not asked either.
 """
 
 from __future__ import annotations
@@ -36,12 +37,21 @@ PASSWORD_INTERVAL = 660.0
 
 
 class RoutedOperation(Operation[P, T]):
-    """An operation that a client without a token performs as declared, and a client with one along a route."""
+    """An operation that a client of one API performs as declared, and a client of several along a route.
 
-    def __init__(self, declared: Operation[P, T], route: Callable[..., Steps[Any]]) -> None:
+    `route` is that of a token beside a password, `portal_route` that of a password with the web portal.
+    """
+
+    def __init__(
+        self,
+        declared: Operation[P, T],
+        route: Callable[..., Steps[Any]],
+        portal_route: Callable[..., Steps[Any]] | None = None,
+    ) -> None:
         super().__init__(declared.function, declared.returns)
         self.declared = declared
         self.route = route
+        self.portal_route = portal_route
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         return self.declared.flow(*args, **kwargs)
@@ -51,7 +61,9 @@ class RoutedOperation(Operation[P, T]):
 
     def perform_on(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
         if client.token_api is None:
-            return super().perform_on(client, *args, **kwargs)
+            if client.portal_api is None or self.portal_route is None:
+                return super().perform_on(client, *args, **kwargs)
+            return client.run_route(self.portal_route(client, *args, **kwargs))
         if not client.has_password:
             return getattr(client.token_api, self.name)(*args, **kwargs)
         return client.run_route(self.route(client, *args, **kwargs))
@@ -167,6 +179,79 @@ def _history_cost(account: Any, plant_id: str) -> Steps[Any]:
     return replace(energies, curve=curves.curve)
 
 
+# A password with the web portal: the app answers everything but the live values of plants that only the portal reports.
+
+
+def _snapshot_or_portal(account: Any, plant_id: str, *, max_age: float | None = None) -> Steps[Any]:
+    from dataclasses import replace  # noqa: PLC0415 - needed with the model only
+
+    by_app = partial(_by_password(account, GrowattSnapshots.snapshot), plant_id, max_age=max_age)
+    found: Snapshot | None = None
+    if not account.reads_by_portal(plant_id):
+        found = yield by_app
+        if not _is_incomplete(found):
+            return found
+        max_age = 0.0  # the stored snapshot is the app's
+    try:
+        better: Snapshot = yield partial(account.portal_api.snapshot, plant_id, max_age=max_age)
+    except CloudError as error:
+        _log.warning(LogEvent("web_portal.not_available", plant=plant_id, why=error))
+        return found or (yield by_app)
+    size = found.plant.peak_power if found else None
+    return replace(better, plant=replace(better.plant, peak_power=size))
+
+
+def _is_incomplete(found: Snapshot) -> bool:
+    """Return whether the app's snapshot lacks values that the portal reports."""
+    from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
+
+    by_app = any("portal" not in source for source in found.sources.values())
+    return by_app and sources.reads_live(device.device.family for device in found.devices)
+
+
+def _snapshots_or_portal(account: Any, *, max_age: float | None = None) -> Steps[Any]:
+    plants: tuple[Plant, ...] = yield _by_password(account, GrowattSnapshots.plants)
+    found = []
+    for plant in plants:
+        found.append((yield from _snapshot_or_portal(account, plant.id, max_age=max_age)))  # noqa: PERF401 - a step
+    return tuple(found)
+
+
+def _live_or_portal(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps[LivePoll]:
+    from heliograph.vendors.base import PollLoad  # noqa: PLC0415 - the collector only
+
+    wanted = tuple(plants) or account.known_plants()
+    by_portal = tuple(plant for plant in wanted if account.reads_by_portal(plant))
+    other: LivePoll | None = None
+    if by_portal:
+        try:
+            other = yield partial(account.portal_api.live, rhythm, by_portal)
+        except CloudError as error:
+            _log.warning(LogEvent("web_portal.not_available", plants=len(by_portal), why=error))
+    by_app = wanted if other is None else tuple(plant for plant in wanted if plant not in by_portal)
+    if other is not None and not by_app:
+        return other
+    poll: LivePoll = yield partial(_by_password(account, GrowattSnapshots.live), rhythm, by_app)
+    if other is None:
+        return poll
+    return poll._replace(
+        snapshots=(*poll.snapshots, *other.snapshots),
+        load=PollLoad(*map(sum, zip(poll.load, other.load, strict=True))),
+        unconfirmed=poll.unconfirmed | other.unconfirmed,
+    )
+
+
+def _log_in_or_portal(account: Any) -> Steps[None]:
+    yield _by_password(account, _LOG_IN)
+    # The portal logs in when it is needed; a refused login is forgotten, so that it is tried once more then.
+    yield account.portal_api.forget
+
+
+def _forget_and_portal(account: Any) -> Steps[None]:
+    yield account.portal_api.forget
+    yield _by_password(account, _FORGET)
+
+
 _LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
 _FORGET: Operation[[], None] = vars(AccountClient)["forget"]
 
@@ -185,12 +270,12 @@ class RoutedOperations:
     """The operations that both APIs have."""
 
     plants = RoutedOperation(GrowattSnapshots.plants, _plants)
-    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot)
-    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots)
-    live = RoutedOperation(GrowattSnapshots.live, _live)
+    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot, _snapshot_or_portal)
+    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots, _snapshots_or_portal)
+    live = RoutedOperation(GrowattSnapshots.live, _live, _live_or_portal)
     day_curve = RoutedOperation(GrowattHistory.day_curve, _day_curve)
     period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
     first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
     history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
-    log_in = RoutedOperation(_LOG_IN, _log_in)
-    forget = RoutedOperation(_FORGET, _forget)
+    log_in = RoutedOperation(_LOG_IN, _log_in, _log_in_or_portal)
+    forget = RoutedOperation(_FORGET, _forget, _forget_and_portal)

@@ -1,7 +1,7 @@
 """Published responses of the web portal are parsed to the values written down here by hand.
 
-The captures of mix, storage and tlxh are in the folder HELIOGRAPH_CAPTURES; those of the SPA are a public client's notes
-(vtraveller/gowatt), written down here.
+The captures of mix, storage and tlxh are in the folder HELIOGRAPH_CAPTURES; those of the SPA are the notes of a
+public client (vtraveller/gowatt), written down here.
 """
 
 from __future__ import annotations

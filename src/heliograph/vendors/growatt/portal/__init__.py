@@ -5,7 +5,7 @@ They share the account state of the app's client: its locks, its budget of reque
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient, snapshot_operation
 from heliograph.core.endpoint import FlowGenerator, composite
@@ -16,13 +16,16 @@ from heliograph.vendors.growatt.portal.auth import GrowattPortalProtocol, portal
 from heliograph.vendors.growatt.portal.session import PortalAccountProtocol, PortalSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from heliograph.core.endpoint import Flow
     from heliograph.core.redact import Secret
     from heliograph.core.session import Session
     from heliograph.model import Device, Plant, Snapshot
     from heliograph.settings.definition import Setting
     from heliograph.vendors.base import LivePoll, PollRhythm
+
+T = TypeVar("T")
 
 __all__ = ["AsyncGrowattPortal", "GrowattPortal", "PortalCalls"]
 
@@ -74,6 +77,8 @@ class _PortalAccount(AccountClient):
     cloud = GrowattPortalProtocol
     protocol_class = PortalAccountProtocol
     default_limits = LIMITS
+    shares_snapshots = False
+    """Whether its snapshots are stored for the other programs of the account, which then get them for the app's."""
 
     def __init__(
         self, username: str, password: str | Secret, *, server: str = "", portal: str = "", **options: Any
@@ -95,6 +100,11 @@ class _PortalAccount(AccountClient):
     def stored_session(self) -> PortalSession:
         """Return the newest stored session of the portal; nothing is sent."""
         return PortalSession.inside(super().stored_session(), self._portal_url)
+
+    def cached_snapshots(
+        self, fetch: Callable[[], Flow[T]], plant: object, max_age: float | None
+    ) -> Flow[T] | FlowGenerator[Any]:
+        return super().cached_snapshots(fetch, plant, max_age) if self.shares_snapshots else fetch()
 
     def settings_of(self, device: Device) -> tuple[Setting, ...]:
         """Return no settings: the portal is only read."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from heliograph.emulator.clouds.growatt import auth, html
 from heliograph.emulator.clouds.growatt.context import json_response
+from heliograph.emulator.clouds.growatt.portal.context import PORTAL_ROUTER
+from heliograph.vendors.growatt.portal.api import PortalCalls
 
 if TYPE_CHECKING:
     from heliograph.emulator.api import EmulatedAccount, EmulatedRequest, EmulatedResponse, RequestContext
@@ -37,6 +39,7 @@ def logged_in_account(request: EmulatedRequest, context: RequestContext) -> Emul
     return None
 
 
+@PORTAL_ROUTER.route(PortalCalls.portal_login)
 def log_in(request: EmulatedRequest, context: RequestContext) -> EmulatedResponse:
     """Handle a login and open a session if it is accepted."""
     username = request.arguments.get("account", "")
