@@ -139,7 +139,7 @@ def test_portal_is_not_asked_while_the_account_is_locked(cloud, create):
     with pytest.raises(AccountLocked):
         app.log_in()
     requests(cloud)
-    for call in (portal.portal_plants, portal.plants, lambda: portal.snapshot(cloud.plant("spa"))):
+    for call in (portal.portal_plants, lambda: portal.snapshot(cloud.plant("spa"))):
         with pytest.raises(AccountLocked):
             call()
     assert requests(cloud) == []

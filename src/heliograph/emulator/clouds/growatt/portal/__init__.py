@@ -62,7 +62,8 @@ def _entrance(request: EmulatedRequest, context: RequestContext) -> EmulatedResp
         return auth.log_out(request, context)
     if request.verb == "GET" or context.fault("html") is not None:
         return html.LOGIN
-    return auth.log_in(request, context)
+    response: EmulatedResponse = auth.log_in(request, context)
+    return response
 
 
 def _answer(request: EmulatedRequest, account: EmulatedAccount, context: RequestContext) -> EmulatedResponse:
