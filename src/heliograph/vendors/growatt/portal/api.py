@@ -12,10 +12,9 @@ from hashlib import md5
 from typing import Literal
 
 from heliograph.core.endpoint import Fields, FlowGenerator, composite, query
-from heliograph.core.http import endless_list_error
+from heliograph.core.http import MAX_PAGES, endless_list_error
 from heliograph.vendors.growatt.portal import payloads
 
-MAX_PAGES = 250
 PortalFamily = Literal["inv", "tlx", "max", "mix", "spa", "storage", "hps", "noah"]
 DayLike = date | str
 
