@@ -26,7 +26,7 @@ class PortalPlant(Payload):
 
     id = text("id")
     name = text("plantName")
-    utc_offset = number("timezone", "h")
+    utc_offset = number("timezone")
 
 
 parse_plants = list_of(PortalPlant)
@@ -39,7 +39,7 @@ class PortalPlantData(Payload):
     name = text("plantName")
     nominal_power = number("nominalPower", "W")
     energy_total = number("eTotal", "kWh")
-    utc_offset = number("timezone", "h")
+    utc_offset = number("timezone")
     created = text("creatDate")
 
 
@@ -58,7 +58,7 @@ class PortalDevice(Payload):
     energy_total = number("eTotal", "kWh")
     nominal_power = number("nominalPower", "W")
     status = number("status")
-    utc_offset = number("timezone", "h")
+    utc_offset = number("timezone")
     # Quirk: the same moment in two zones, China's and the plant's offset (vtraveller/gowatt: 20:12:11 and 13:12:11).
     time_in_china = text("timeServer")
     time = text("lastUpdateTime")
