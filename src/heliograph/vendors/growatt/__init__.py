@@ -204,6 +204,12 @@ class _GrowattAccount(AccountClient):
 
         return sources.reads_live(sources.families_of(self.stored_session(), plant_id))
 
+    def read_by_portal_before(self, plant_id: str) -> bool:
+        """Return whether the web portal has reported a plant before."""
+        from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
+
+        return sources.has_read(self.stored_session(), plant_id)
+
     def begin_password_poll(self) -> bool:
         """Return whether a live poll of the password API is due, and record that it begins now."""
         now = self.now()

@@ -196,7 +196,8 @@ def _snapshot_or_portal(account: Any, plant_id: str, *, max_age: float | None = 
         better: Snapshot = yield partial(account.portal_api.snapshot, plant_id, max_age=max_age)
     except CloudError as error:
         _log.warning(LogEvent("web_portal.not_available", plant=plant_id, why=error))
-        return found or (yield by_app)
+        found = found or (yield by_app)
+        return _without_other_counters(account, found, (plant_id,))
     size = found.plant.peak_power if found else None
     return replace(better, plant=replace(better.plant, peak_power=size))
 
@@ -233,11 +234,28 @@ def _live_or_portal(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()
         return other
     poll: LivePoll = yield partial(_by_password(account, GrowattSnapshots.live), rhythm, by_app)
     if other is None:
-        return poll
+        return poll._replace(
+            snapshots=tuple(_without_other_counters(account, one, by_portal) for one in poll.snapshots)
+        )
     return poll._replace(
         snapshots=(*poll.snapshots, *other.snapshots),
         load=PollLoad(*map(sum, zip(poll.load, other.load, strict=True))),
         unconfirmed=poll.unconfirmed | other.unconfirmed,
+    )
+
+
+def _without_other_counters(account: Any, found: Snapshot, by_portal: Sequence[str]) -> Snapshot:
+    """Return the app's snapshot of a plant that the portal usually reports, without counters.
+
+    The app's are those of the plant, the portal's those of the device: a change from one to the other would look like a
+    replaced meter.
+    """
+    from heliograph.vendors.growatt.portal.snapshots import without_counters  # noqa: PLC0415 - needed here only
+
+    return (
+        without_counters(found)
+        if found.plant.id in by_portal and account.read_by_portal_before(found.plant.id)
+        else found
     )
 
 

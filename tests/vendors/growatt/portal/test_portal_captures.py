@@ -7,14 +7,18 @@ public client (vtraveller/gowatt), written down here.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from heliograph.core.session import Response
+from heliograph.core.session import Response, Session
 from heliograph.model import Device, Status
-from heliograph.vendors.growatt.portal import PortalCalls, envelope, normalise, payloads
+from heliograph.vendors.growatt.portal import GrowattPortalData, PortalCalls, envelope, normalise, payloads
+from heliograph.vendors.growatt.portal.auth import GrowattPortalProtocol
+from heliograph.vendors.growatt.portal.session import PortalAccountProtocol
+from support.protocol_script import NOON as NOON_SECONDS
+from support.protocol_script import reply, script
 
 FOLDER = os.environ.get("HELIOGRAPH_CAPTURES")
 needs_captures = pytest.mark.skipif(
@@ -193,3 +197,21 @@ def test_login_sends_the_plain_md5():
     fields = PortalCalls.portal_login.flow("me", "12345678").fields
     assert fields["passwordCrc"] == "25d55ad283aa400af464c76d713c07ad"
     assert fields["password"] == ""
+
+
+def test_plant_with_an_spa_and_the_inverter_beside_it_counts_the_sun_once():
+    inverter = {**SPA_ROW, "sn": "INV", "deviceTypeName": "tlx", "pac": "3040", "eToday": "6.5", "eTotal": "2808.2"}
+    page = {"result": 1, "obj": {"datas": [SPA_ROW, inverter], "pages": 1}}
+    answers = [
+        [{"id": "1234567", "plantName": "Roof", "timezone": "1"}],
+        page,
+        {"result": 1, "obj": SPA_STATUS},
+        {"result": 1, "obj": SPA_TOTALS},
+    ]
+    protocol = PortalAccountProtocol(GrowattPortalProtocol(), Session("https://openapi.growatt.com/"), None)
+    flow = protocol.execute(GrowattPortalData.snapshot.flow("1234567"), NOON_SECONDS)
+    _, found = script(flow, [reply(answer) for answer in answers])
+    assert len(found.devices) == 2
+    assert (found.pv_power, found.ac_power, found.battery_power) == (3050.0, 3040.0, -2090.0)
+    assert (found.pv_energy_today, found.pv_energy_total) == (6.5, 2808.7)
+    assert found.plant.zone == timezone(timedelta(hours=1))

@@ -233,7 +233,7 @@ def test_live_with_portal_polls_an_spa_through_it(cloud, create):
     assert poll.load.every_poll == 3
 
 
-def test_live_falls_back_to_the_app_when_the_portal_answers_with_a_page(cloud, create):
+def test_app_reports_powers_but_no_counters_while_the_portal_refuses_its_login(cloud, create):
     home = create(portal=True, self_throttled=True)
     plant = cloud.plant("spa")
     home.live(RHYTHM, [plant])
@@ -243,7 +243,9 @@ def test_live_falls_back_to_the_app_when_the_portal_answers_with_a_page(cloud, c
     cloud.holder.state["portal_sessions"].clear()
     (found,) = home.live(RHYTHM, [plant]).snapshots
     assert found.values["pv_power"] is not None
-    assert "portal" not in "".join(found.sources.values())
+    # The app's counters are the plant's, not the device's.
+    assert "pv_energy_total" not in found.values
+    assert "pv_energy_total" not in home.snapshot(plant, max_age=0).values
 
 
 def test_forget_forgets_both_sessions(cloud, create):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.errors import RequestRefused
+from heliograph.metrics import METRICS
 from heliograph.model import Device, Plant, combine
+from heliograph.vendors.growatt.normalise import sum_known
 from heliograph.vendors.growatt.portal import normalise
 from heliograph.vendors.growatt.portal.api import PortalCalls
 from heliograph.vendors.live import AccountPoll, ListedPlant, PlantCost
@@ -126,7 +130,34 @@ def _read(session: Session, plant_id: str, *, slow: bool, record: Record | None 
         record["tlxh"] = sum(row.family == "tlxh" for row in rows)
         record["hybrid"] = bool(record["batteries"] or record["tlxh"])
     plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=zone(session, plant_id))
-    return combine(plant, devices, datetime.fromtimestamp(session.server_time, UTC))
+    snapshot = combine(plant, devices, datetime.fromtimestamp(session.server_time, UTC), _solar_of_spa(devices))
+    # The sum of some devices' counters is not the plant's.
+    return snapshot if slow or len(devices) == 1 else without_counters(snapshot)
+
+
+def without_counters(snapshot: Snapshot) -> Snapshot:
+    """Return the powers and the state of charge of a snapshot."""
+    return replace(
+        snapshot, values={name: value for name, value in snapshot.values.items() if METRICS[name].kind == "gauge"}
+    )
+
+
+def _solar_of_spa(devices: list[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:
+    """Return the plant's solar values if it has an SPA beside other devices.
+
+    Quirk: an SPA reports the solar inverter that it is coupled with; the sum would count one that is listed twice
+    (inferred: `epvInverterToday` and `eToday` of the SPA in a public client's notes are equal).
+    """
+    measured = [device for device in devices if device.device.family == "spa"]
+    if not measured or len(measured) == len(devices):
+        return {}
+    names = (metric.name for metric in (m.PV_POWER, m.PV_ENERGY_TODAY, m.PV_ENERGY_TOTAL))
+    columns = {name: [device.values[name] for device in measured if name in device.values] for name in names}
+    return {
+        name: (None if None in column else sum_known(*column), "portal_spa_status")
+        for name, column in columns.items()
+        if column
+    }
 
 
 def _device(plant_id: str, row: pay.PortalDevice, *, slow: bool) -> FlowGenerator[DeviceSnapshot]:

@@ -36,6 +36,11 @@ def families_of(session: Session, plant_id: str) -> frozenset[str]:
     return frozenset((*(row[1] for row in rows), *by_portal))
 
 
+def has_read(session: Session, plant_id: str) -> bool:
+    """Return whether the portal has reported a plant before, so that its counters are those of the portal."""
+    return plant_id in _facts(session).get("families", {})
+
+
 def summary(session: Session) -> Iterator[tuple[str, str]]:
     """Yield label and text of what the app's session knows of the portal, for `heliograph doctor`; nothing is sent."""
     stored: dict[str, Any] = session.facts.get(FACT, {})
