@@ -45,6 +45,8 @@ class _GrowattAccount(AccountClient):
     """The client of the account's token; None without one."""
     portal_api: Any = None
     """The client of the web portal; None unless it may be used."""
+    portal_problem = ""
+    """Why the portal could not be used in the last poll."""
 
     def __init__(
         self,

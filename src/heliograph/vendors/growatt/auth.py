@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 USER_AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
 """The User-Agent of growattServer; the cloud refuses those of some HTTP libraries."""
 
+LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
+"""Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
+
 SERVERS = {
     "eu": "https://openapi.growatt.com/",
     "us": "https://openapi-us.growatt.com/",
@@ -35,9 +38,6 @@ SERVERS = {
     "mobile-au": "https://server-au-api.growatt.com/",
 }
 DOMAINS = ("growatt.com", "smten.com", "atesspower.com")
-
-LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
-"""Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
 
 OFFSET_MAX_AGE = 86400.0
 """Seconds before a plant's UTC offset is fetched again; some owners change it for daylight saving."""

@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from heliograph.client import AccountClient
 from heliograph.core.endpoint import Operation
 from heliograph.errors import CloudError, RequestRefused
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import parse_day
+from heliograph.vendors.growatt import portal_routes
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 
 if TYPE_CHECKING:
@@ -179,121 +179,26 @@ def _history_cost(account: Any, plant_id: str) -> Steps[Any]:
     return replace(energies, curve=curves.curve)
 
 
-# A password with the web portal: the app answers everything but the live values of plants that only the portal reports.
-
-
-def _snapshot_or_portal(account: Any, plant_id: str, *, max_age: float | None = None) -> Steps[Any]:
-    from dataclasses import replace  # noqa: PLC0415 - needed with the model only
-
-    by_app = partial(_by_password(account, GrowattSnapshots.snapshot), plant_id, max_age=max_age)
-    found: Snapshot | None = None
-    if not account.reads_by_portal(plant_id):
-        found = yield by_app
-        if not _is_incomplete(found):
-            return found
-        max_age = 0.0  # the stored snapshot is the app's
-    try:
-        better: Snapshot = yield partial(account.portal_api.snapshot, plant_id, max_age=max_age)
-    except CloudError as error:
-        _log.warning(LogEvent("web_portal.not_available", plant=plant_id, why=error))
-        found = found or (yield by_app)
-        return _without_other_counters(account, found, (plant_id,))
-    size = found.plant.peak_power if found else None
-    return replace(better, plant=replace(better.plant, peak_power=size))
-
-
-def _is_incomplete(found: Snapshot) -> bool:
-    """Return whether the app's snapshot lacks values that the portal reports."""
-    from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
-
-    by_app = any("portal" not in source for source in found.sources.values())
-    return by_app and sources.reads_live(device.device.family for device in found.devices)
-
-
-def _snapshots_or_portal(account: Any, *, max_age: float | None = None) -> Steps[Any]:
-    plants: tuple[Plant, ...] = yield _by_password(account, GrowattSnapshots.plants)
-    found = []
-    for plant in plants:
-        found.append((yield from _snapshot_or_portal(account, plant.id, max_age=max_age)))  # noqa: PERF401 - a step
-    return tuple(found)
-
-
-def _live_or_portal(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps[LivePoll]:
-    from heliograph.vendors.base import PollLoad  # noqa: PLC0415 - the collector only
-
-    wanted = tuple(plants) or account.known_plants()
-    by_portal = tuple(plant for plant in wanted if account.reads_by_portal(plant))
-    other: LivePoll | None = None
-    if by_portal:
-        try:
-            other = yield partial(account.portal_api.live, rhythm, by_portal)
-        except CloudError as error:
-            _log.warning(LogEvent("web_portal.not_available", plants=len(by_portal), why=error))
-    by_app = wanted if other is None else tuple(plant for plant in wanted if plant not in by_portal)
-    if other is not None and not by_app:
-        return other
-    poll: LivePoll = yield partial(_by_password(account, GrowattSnapshots.live), rhythm, by_app)
-    if other is None:
-        return poll._replace(
-            snapshots=tuple(_without_other_counters(account, one, by_portal) for one in poll.snapshots)
-        )
-    return poll._replace(
-        snapshots=(*poll.snapshots, *other.snapshots),
-        load=PollLoad(*map(sum, zip(poll.load, other.load, strict=True))),
-        unconfirmed=poll.unconfirmed | other.unconfirmed,
-    )
-
-
-def _without_other_counters(account: Any, found: Snapshot, by_portal: Sequence[str]) -> Snapshot:
-    """Return the app's snapshot of a plant that the portal usually reports, without counters.
-
-    The app's are those of the plant, the portal's those of the device: a change from one to the other would look like a
-    replaced meter.
-    """
-    from heliograph.vendors.growatt.portal.snapshots import without_counters  # noqa: PLC0415 - needed here only
-
-    return (
-        without_counters(found)
-        if found.plant.id in by_portal and account.read_by_portal_before(found.plant.id)
-        else found
-    )
-
-
-def _log_in_or_portal(account: Any) -> Steps[None]:
-    yield _by_password(account, _LOG_IN)
-    # The portal logs in when it is needed; a refused login is forgotten, so that it is tried once more then.
-    yield account.portal_api.forget
-
-
-def _forget_and_portal(account: Any) -> Steps[None]:
-    yield account.portal_api.forget
-    yield _by_password(account, _FORGET)
-
-
-_LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
-_FORGET: Operation[[], None] = vars(AccountClient)["forget"]
-
-
 def _log_in(account: Any) -> Steps[None]:
     yield account.token_api.log_in
-    yield _by_password(account, _LOG_IN)
+    yield _by_password(account, portal_routes.LOG_IN)
 
 
 def _forget(account: Any) -> Steps[None]:
     yield account.token_api.forget
-    yield _by_password(account, _FORGET)
+    yield _by_password(account, portal_routes.FORGET)
 
 
 class RoutedOperations:
     """The operations that both APIs have."""
 
     plants = RoutedOperation(GrowattSnapshots.plants, _plants)
-    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot, _snapshot_or_portal)
-    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots, _snapshots_or_portal)
-    live = RoutedOperation(GrowattSnapshots.live, _live, _live_or_portal)
+    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot, portal_route=portal_routes.snapshot)
+    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots, portal_route=portal_routes.snapshots)
+    live = RoutedOperation(GrowattSnapshots.live, _live, portal_route=portal_routes.live)
     day_curve = RoutedOperation(GrowattHistory.day_curve, _day_curve)
     period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
     first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
     history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
-    log_in = RoutedOperation(_LOG_IN, _log_in, _log_in_or_portal)
-    forget = RoutedOperation(_FORGET, _forget, _forget_and_portal)
+    log_in = RoutedOperation(portal_routes.LOG_IN, _log_in, portal_route=portal_routes.log_in)
+    forget = RoutedOperation(portal_routes.FORGET, _forget, portal_route=portal_routes.forget)

@@ -132,6 +132,17 @@ def test_expired_session_of_the_portal_is_renewed_once_and_the_app_stays_logged_
     assert not any("another login" in note for _, note in app.budget.notes)
 
 
+def test_portal_without_session_leaves_the_age_of_the_session_of_the_app(cloud, create):
+    app, portal = create(), create(GrowattPortal)
+    app.log_in()
+    portal.forget()
+    assert app.budget.opened_at is not None
+    portal.plants()
+    cloud.wait(hours=1)
+    portal.forget()
+    assert app.budget.opened_at is not None
+
+
 def test_portal_is_not_asked_while_the_account_is_locked(cloud, create):
     app, portal = create(), create(GrowattPortal)
     portal.plants()
@@ -233,7 +244,7 @@ def test_live_with_portal_polls_an_spa_through_it(cloud, create):
     assert poll.load.every_poll == 3
 
 
-def test_app_reports_powers_but_no_counters_while_the_portal_refuses_its_login(cloud, create):
+def test_app_reports_powers_but_no_counters_while_the_portal_refuses_its_login(cloud, create, caplog):
     home = create(portal=True, self_throttled=True)
     plant = cloud.plant("spa")
     home.live(RHYTHM, [plant])
@@ -241,7 +252,10 @@ def test_app_reports_powers_but_no_counters_while_the_portal_refuses_its_login(c
     cloud.wait(minutes=11)
     cloud.fault(portal_refuses="")
     cloud.holder.state["portal_sessions"].clear()
-    (found,) = home.live(RHYTHM, [plant]).snapshots
+    for _ in range(3):
+        (found,) = home.live(RHYTHM, [plant]).snapshots
+    warnings = [row.getMessage() for row in caplog.records if "web_portal" in row.getMessage()]
+    assert len(warnings) == 2  # the refusal, and that no other login is sent
     assert found.values["pv_power"] is not None
     # The app's counters are the plant's, not the device's.
     assert "pv_energy_total" not in found.values
