@@ -240,8 +240,9 @@ def test_live_with_portal_polls_an_spa_through_it(cloud, create):
     cloud.wait(minutes=11)
     requests(cloud)
     poll = home.live(RHYTHM, plants)
-    assert requests(cloud) == ["panel/getDevicesByPlantList", "panel/spa/getSPAStatusData", "newMixApi.do"]
-    assert poll.load.every_poll == 3
+    assert requests(cloud) == ["panel/spa/getSPAStatusData", "newMixApi.do"]
+    assert (poll.load.every_poll, poll.load.slow) == (2, 5)
+    assert {one.plant.id for one in poll.snapshots} == set(plants)
 
 
 def test_app_reports_powers_but_no_counters_while_the_portal_refuses_its_login(cloud, create, caplog):
@@ -325,3 +326,31 @@ def test_password_and_cookie_of_the_portal_are_masked(cloud, create):
     cookie = next(iter(cloud.holder.state["portal_sessions"]))
     assert cookie in portal.session.secrets()
     assert cloud.holder.password not in repr(portal) + str(portal.session.to_dict())
+
+
+def test_live_of_an_inverter_at_the_portal_is_its_row_in_the_device_list(cloud, create):
+    portal = create(GrowattPortal, self_throttled=True)
+    plants = [cloud.plant("inverter"), cloud.plant("tlx-battery")]
+    portal.live(RHYTHM, plants)
+    cloud.wait(minutes=11)
+    requests(cloud)
+    poll = portal.live(RHYTHM, plants)
+    assert requests(cloud) == ["panel/getDevicesByPlantList", "panel/tlx/getTLXStatusData_bdc"]
+    inverter, battery = poll.snapshots
+    assert inverter.values["ac_power"] == pytest.approx(cloud.true_values("inverter")["ac_power"], abs=0.1)
+    assert inverter.values["pv_energy_total"] is not None
+    assert battery.values["battery_power"] == pytest.approx(cloud.true_values("tlx-battery")["battery_power"], abs=0.1)
+    assert (poll.load.every_poll, poll.load.slow) == (2, 1)
+
+
+def test_live_of_an_spa_at_the_portal_reads_its_counters_and_time_when_they_are_due(cloud, create):
+    portal = create(GrowattPortal, self_throttled=True)
+    plant = cloud.plant("spa")
+    portal.live(RHYTHM, [plant])
+    for _ in range(6):
+        cloud.wait(minutes=11)
+        requests(cloud)
+        (found,) = portal.live(RHYTHM, [plant]).snapshots
+    assert requests(cloud) == ["panel/getDevicesByPlantList", "panel/spa/getSPAStatusData", "panel/spa/getSPATotalData"]
+    assert found.values["pv_energy_total"] is not None
+    assert found.measured_at == cloud.emulator.world.uploaded_at()

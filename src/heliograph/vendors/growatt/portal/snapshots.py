@@ -13,6 +13,7 @@ from heliograph.metrics import METRICS
 from heliograph.model import Device, Plant, combine
 from heliograph.vendors.growatt.normalise import sum_known
 from heliograph.vendors.growatt.portal import normalise
+from heliograph.vendors.growatt.portal import payloads as pay
 from heliograph.vendors.growatt.portal.api import PortalCalls
 from heliograph.vendors.live import AccountPoll, ListedPlant, PlantCost
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from heliograph.core.session import Session
     from heliograph.model import DeviceSnapshot, Snapshot
     from heliograph.vendors.base import LivePoll, PollRhythm
-    from heliograph.vendors.growatt.portal import payloads as pay
     from heliograph.vendors.live import Record
 
 VENDOR = "growatt"
@@ -45,6 +45,8 @@ _WITH_BATTERY: dict[str, tuple[Any, Any, Callable[..., DeviceSnapshot]]] = {
     "storage": (PortalCalls.portal_storage_status, PortalCalls.portal_storage_totals, normalise.storage),
 }
 """The calls for powers and energies of a family, and what maps them."""
+_TLXH = ("tlxh",)
+"""TLX devices with a battery, whose energies are not known."""
 
 
 def plants(session: Session) -> FlowGenerator[dict[str, str | None]]:
@@ -78,11 +80,6 @@ def live(session: Session, rhythm: PollRhythm, wanted: Sequence[str]) -> FlowGen
     return (yield from PortalPoll(session, rhythm, wanted).run())
 
 
-def families(session: Session, plant_id: str) -> frozenset[str]:
-    """Return the families of a plant's devices as the session remembers them."""
-    return frozenset(session.facts.get("families", {}).get(plant_id, ()))
-
-
 class PortalPoll(AccountPoll):
     """One live poll of an account at the portal."""
 
@@ -97,8 +94,9 @@ class PortalPoll(AccountPoll):
         return zone(self.session, plant_id)
 
     def cost(self, record: Record) -> PlantCost:
-        batteries = int(record.get("batteries", 0))
-        return PlantCost(1 + batteries + int(record.get("tlxh", 0)), batteries)
+        batteries, tlxh, others = record.get("listed", (0, 0, 1))
+        listing = 1 if others else 0
+        return PlantCost(listing + batteries + tlxh, batteries + 1 - listing)
 
     def fetch_plant(self, plant_id: str, record: Record, *, slow: bool) -> FlowGenerator[Snapshot]:
         found: Snapshot = yield from _read(self.session, plant_id, slow=slow, record=record)
@@ -118,21 +116,35 @@ def _check_plant(session: Session, plant_id: str) -> FlowGenerator[None]:
 
 def _read(session: Session, plant_id: str, *, slow: bool, record: Record | None = None) -> FlowGenerator[Snapshot]:
     names = yield from plants(session)
-    rows: tuple[pay.PortalDevice, ...] = yield PortalCalls.portal_devices.flow(plant_id)
+    rows: tuple[pay.PortalDevice, ...] = yield from _rows(session, plant_id, slow=slow)
     devices: list[DeviceSnapshot] = []
     for row in rows:
-        if row.family in _FAMILIES and row.id:
-            devices.append((yield from _device(plant_id, row, slow=slow)))  # noqa: PERF401 - a generator step
-    found = sorted({device.device.family for device in devices})
-    session.facts.setdefault("families", {})[plant_id] = found
+        devices.append((yield from _device(plant_id, row, slow=slow)))  # noqa: PERF401 - a generator step
     if record is not None:
-        record["batteries"] = sum(row.family in _WITH_BATTERY for row in rows)
-        record["tlxh"] = sum(row.family == "tlxh" for row in rows)
-        record["hybrid"] = bool(record["batteries"] or record["tlxh"])
+        batteries, tlxh = (sum(row.family in group for row in rows) for group in (_WITH_BATTERY, _TLXH))
+        record["listed"] = (batteries, tlxh, len(rows) - batteries - tlxh)
+        record["hybrid"] = bool(batteries or tlxh)
     plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=zone(session, plant_id))
     snapshot = combine(plant, devices, datetime.fromtimestamp(session.server_time, UTC), _solar_of_spa(devices))
     # The sum of some devices' counters is not the plant's.
     return snapshot if slow or len(devices) == 1 else without_counters(snapshot)
+
+
+def _rows(session: Session, plant_id: str, *, slow: bool) -> FlowGenerator[tuple[pay.PortalDevice, ...]]:
+    """Return the devices of a plant that are read.
+
+    The list reports their time, and all values of those without a battery. If all have one, a poll that is not `slow`
+    uses the devices of a list that is less than a day old.
+    """
+    fetched_at, known = session.facts.setdefault("devices", {}).get(plant_id, (None, []))
+    is_new = fetched_at is not None and session.server_time - fetched_at <= _LIST_MAX_AGE
+    if not slow and is_new and known and all(listed in (*_WITH_BATTERY, *_TLXH) for _, listed, _ in known):
+        members = (dict(zip(("sn", "deviceTypeName", "alias"), row, strict=True)) for row in known)
+        return tuple(map(pay.PortalDevice, members))
+    found: tuple[pay.PortalDevice, ...] = yield PortalCalls.portal_devices.flow(plant_id)
+    rows = tuple(row for row in found if row.family in _FAMILIES and row.id)
+    session.facts["devices"][plant_id] = [session.server_time, [[row.id, row.family, row.name] for row in rows]]
+    return rows
 
 
 def without_counters(snapshot: Snapshot) -> Snapshot:
@@ -168,6 +180,6 @@ def _device(plant_id: str, row: pay.PortalDevice, *, slow: bool) -> FlowGenerato
         status = yield status_call.flow(plant_id, serial)
         totals = (yield totals_call.flow(plant_id, serial)) if slow else None
         return mapped(device, row, status, totals)
-    if listed == "tlxh":
+    if listed in _TLXH:
         return normalise.tlx_with_battery(device, row, (yield PortalCalls.portal_tlx_status.flow(plant_id, serial)))
     return normalise.inverter(device, row)

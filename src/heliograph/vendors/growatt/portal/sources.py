@@ -32,13 +32,13 @@ def reads_live(families: Iterable[str]) -> bool:
 def families_of(session: Session, plant_id: str) -> frozenset[str]:
     """Return the families of a plant's devices, as the app's session and the portal's session inside it know them."""
     _, rows, *_ = session.facts.get("devices", {}).get(plant_id, (0.0, ()))
-    by_portal = _facts(session).get("families", {}).get(plant_id, ())
-    return frozenset((*(row[1] for row in rows), *by_portal))
+    _, by_portal = _facts(session).get("devices", {}).get(plant_id, (0.0, ()))
+    return frozenset(row[1] for row in (*rows, *by_portal))
 
 
 def has_read(session: Session, plant_id: str) -> bool:
     """Return whether the portal has reported a plant before, so that its counters are those of the portal."""
-    return plant_id in _facts(session).get("families", {})
+    return plant_id in _facts(session).get("devices", {})
 
 
 def summary(session: Session) -> Iterator[tuple[str, str]]:
