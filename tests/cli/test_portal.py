@@ -104,3 +104,15 @@ def test_doctor_says_what_the_portal_answers(home, account, spa):
     assert "spa devices power of battery, grid and load" in text
     account()
     assert "which API answers" not in home.run_checked("doctor", "growatt")[1]
+
+
+def test_logout_forgets_the_session_of_a_portal_that_is_no_longer_configured(home, account, spa):
+    account("portal = true")
+    assert home.run_checked("call", "growatt", "portal_spa_status", *spa)[0] == 0
+    growatt = next(one for one in home.emulator.accounts if one.vendor == "growatt")
+    (cookie,) = growatt.state["portal_sessions"]
+    states = list((home.folder / "accounts").glob("growatt-*.json"))
+    assert any(cookie in path.read_text() for path in states)
+    account()
+    assert home.run_checked("logout", "growatt")[0] == 0
+    assert not any(cookie in path.read_text() for path in states)
