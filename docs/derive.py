@@ -37,6 +37,8 @@ from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
 from heliograph.vendors.growatt.openapi.history import DEPTH, HISTORY_CALLS
 from heliograph.vendors.growatt.openapi.settings import FAMILIES as TOKEN_SETTINGS
+from heliograph.vendors.growatt.portal import GrowattPortal, PortalCalls
+from heliograph.vendors.growatt.portal.sources import LIVE_FAMILIES, OTHER_FAMILIES
 from heliograph.vendors.growatt.settings.registry import FAMILIES as GROWATT
 from heliograph.vendors.growatt.sources import ALL_FAMILIES, SOURCES, source_of
 from heliograph.web.api import CALLS, PREFIX
@@ -262,6 +264,7 @@ POLLED = (
     ("Growatt TLX with a battery", Growatt, "", ("tlx-battery",), 1),
     ("Growatt MIX, SPH", Growatt, "", ("mix",), 1),
     ("Growatt SPA", Growatt, "", ("spa",), 1),
+    ("Growatt SPA, web portal", GrowattPortal, "", ("spa",), 1),
     ("Growatt SPF (storage)", Growatt, "", ("storage",), 1),
     ("Growatt Noah, Nexa", Growatt, "", ("noah",), 1),
     ("Growatt, 7 plants without a battery", Growatt, "", ("tlx", "inverter"), 3.5),
@@ -299,7 +302,9 @@ def polls() -> str:
     return "\n".join(rows)
 
 
-def _poll_load(client: type[Growatt | GrowattToken | GoodWe], dialect: str, families: tuple[str, ...]) -> PollLoad:
+def _poll_load(
+    client: type[Growatt | GrowattPortal | GrowattToken | GoodWe], dialect: str, families: tuple[str, ...]
+) -> PollLoad:
     """Return the load of an emulated account's polls at noon."""
     start = datetime.fromisoformat("2026-06-21T12:02:00+02:00")
     emulation = GOODWE_CLOUD if client is GoodWe else GROWATT_CLOUD
@@ -364,6 +369,14 @@ def token_settings() -> str:
     return "\n".join(rows)
 
 
+def portal_sources() -> str:
+    """Return the table of which families are read through the web portal."""
+    rows = ["| family | with `portal = true` read through the portal | by `GrowattPortal` |", "|---|---|---|"]
+    rows += [f"| `{family}` | yes: {values} | yes |" for family, values in LIVE_FAMILIES.items()]
+    rows += [f"| `{family}` | no, the app reports its values | yes |" for family in OTHER_FAMILIES]
+    return "\n".join(rows)
+
+
 TABLES = {
     **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
     **{f"growatt {name} raw": partial(raw, family.raw_only) for name, family in GROWATT.items()},
@@ -373,6 +386,8 @@ TABLES = {
     "growatt token sources": token_sources,
     "growatt token settings": token_settings,
     "growatt token history": token_history,
+    "growatt portal calls": lambda: calls(PortalCalls),
+    "growatt portal sources": portal_sources,
     "growatt token calls": lambda: calls(OpenApiCalls),
     "goodwe calls": lambda: calls(GoodWeCalls),
     "semsplus calls": lambda: calls(SemsPlusCalls),

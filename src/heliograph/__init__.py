@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from heliograph.vendors.goodwe import AsyncGoodWe, GoodWe
     from heliograph.vendors.growatt import AsyncGrowatt, Growatt
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
+    from heliograph.vendors.growatt.portal import AsyncGrowattPortal, GrowattPortal
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "AccountLocked",
     "AsyncGoodWe",
     "AsyncGrowatt",
+    "AsyncGrowattPortal",
     "AsyncGrowattToken",
     "AsyncOrders",
     "Blocked",
@@ -59,6 +61,7 @@ __all__ = [
     "DeviceSnapshot",
     "GoodWe",
     "Growatt",
+    "GrowattPortal",
     "GrowattToken",
     "HeliographError",
     "HistoryCost",
@@ -97,6 +100,7 @@ _MODULES = {
     "vendors.goodwe": "AsyncGoodWe GoodWe",
     "vendors.growatt": "AsyncGrowatt Growatt",
     "vendors.growatt.openapi": "AsyncGrowattToken GrowattToken",
+    "vendors.growatt.portal": "AsyncGrowattPortal GrowattPortal",
 }
 
 

@@ -38,6 +38,7 @@ _EXAMPLES = """\
   heliograph call growatt --list
   heliograph call growatt plant_list
   heliograph call growatt plant_detail 1234567 month date=2026-06
+  heliograph call growatt portal_spa_status 1234567 SPA0001
   heliograph call goodwe GetMonitorDetailByPowerstationId 6ef5…
   heliograph call growatt --allow-commands update_tlx_inverter_setting TLX0001 charge_power 90
 """
@@ -66,9 +67,12 @@ def call(options: Namespace) -> int:
     cloud, token_api = client_class(options.vendor), _token_class(options.vendor)
     if options.list or options.method is None:
         print_methods(cloud)
-        if token_api is not None:
-            print_methods(token_api)
+        for other in (token_api, _portal_class(options.vendor)):
+            if other is not None:
+                print_methods(other)
         return 0
+    if (portal := _portal_class(options.vendor)) is not None and options.method in _names(portal) - _names(cloud):
+        return _call_portal(options, portal)
     by_token = token_api is not None and options.method in _names(token_api) - _names(cloud)
     chosen = token_api if token_api is not None and by_token else cloud
     method = find_method(chosen, options.method)
@@ -87,6 +91,25 @@ def call(options: Namespace) -> int:
     response = to_json_data(_send(method, arguments, account, allow_commands=options.allow_commands))
     print_json(mask_json(response) if is_login(method) and not options.show_secrets else response)
     return 0
+
+
+def _call_portal(options: Namespace, portal: type) -> int:
+    """Make a call of the web portal, within the limits of the account."""
+    method, account = find_method(portal, options.method), _select_account(options)
+    if not account.portal:
+        raise ConfigError(f"{method.name} is a call of the web portal; add portal = true to account {account.name}")
+    client: Any = create_client(account)
+    arguments = _parse_arguments(method, options.arguments, account)
+    response = to_json_data(run_in_thread(partial(client.portal_api.perform, partial(method.flow, **arguments))))
+    print_json(mask_json(response) if is_login(method) and not options.show_secrets else response)
+    return 0
+
+
+def _portal_class(vendor: str) -> type | None:
+    """Return the blocking client of a vendor's web portal, if it has one."""
+    info = VENDORS[vendor]
+    found: type | None = info.portal_client_class() if info.portal_client else None
+    return found
 
 
 def _token_class(vendor: str) -> type | None:

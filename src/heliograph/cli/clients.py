@@ -66,11 +66,13 @@ def create_client(
     credentials: tuple[str | Secret, ...] = (account.username, account.password)
     if account.token is not None and not account.has_password:
         client_type, credentials = info.token_client_class(asynchronous=asynchronous), (account.token,)
-    both = {"token": account.token} if account.token is not None and account.has_password else {}
+    more: dict[str, Any] = {"token": account.token} if account.token is not None and account.has_password else {}
+    if account.portal:
+        more["portal"] = account.portal if isinstance(account.portal, bool) else _check_server(account.portal)
     try:
         client: SolarClient | AsyncSolarClient = client_type(
             *credentials,
-            **both,
+            **more,
             server="" if account.server is None else _check_server(account.server),
             zone=account.zone,
             allow_commands=allow_commands,

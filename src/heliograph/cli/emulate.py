@@ -55,6 +55,7 @@ faults of Growatt only:
   token_replaced tokens are no longer valid, as if new ones had been created
   empty_devices  device lists of the token API are empty, with a count of 1
   write_reports_error  a write by token reports a system error although it is applied
+  portal_refuses the web portal refuses logins that the app accepts
 faults of GoodWe only:
   september   the SEMS Portal answers success without data
   classic     SEMS+ does not exist yet

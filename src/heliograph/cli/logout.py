@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from heliograph.vendors import VENDORS
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from heliograph.vendors.base import SolarClient
 
 _EXAMPLES = """\
   heliograph logout growatt
@@ -41,7 +44,7 @@ def logout(options: Namespace) -> int:
     account = known or _unconfigured_account(options)
     if options.server is not None:
         account = replace(account, server=options.server)
-    clients = [create_client(account.password_account())] if account.has_password else []
+    clients = [_password_client(account.password_account())] if account.has_password else []
     passwords = PasswordStore.for_user(os.environ)
     if account.token is not None:
         try:
@@ -62,6 +65,14 @@ def logout(options: Namespace) -> int:
         keys = " and ".join(filter(None, (known.token_key, known.password_key)))
         print_line(f"The account is still configured in {known.origin}{keys and ', with its '}{keys}")
     return 0
+
+
+def _password_client(account: Account) -> SolarClient:
+    """Return a client that forgets the web portal too, whose session may be stored from an earlier configuration."""
+    if VENDORS[account.vendor].portal_client and not account.portal:
+        with suppress(ConfigError):  # no portal is known for its region, so that no session of one is stored
+            return create_client(replace(account, portal=True))
+    return create_client(account)
 
 
 def _unconfigured_account(options: Namespace) -> Account:

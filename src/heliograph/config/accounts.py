@@ -29,6 +29,7 @@ _KEYS = (
     "username",
     *secret_keys("password"),
     *secret_keys("token"),
+    "portal",
     "server",
     "timezone",
     "plants",
@@ -56,6 +57,8 @@ class Account:
     """The key or variable that provides the password; empty if it is in the password store."""
     token_key: str = ""
     """The same of the token."""
+    portal: bool | str = False
+    """Whether the vendor's web portal may be used for values that no other API has; a text is its address."""
     origin: str = ""
     """Where the account is configured: the path of the file, or ENVIRONMENT."""
     server: str | None = None
@@ -80,7 +83,7 @@ class Account:
 
     def token_account(self) -> Account:
         """Return the same account opened by its token only."""
-        return replace(self, username=TOKEN_USER, password=Secret(""), password_key="")
+        return replace(self, username=TOKEN_USER, password=Secret(""), password_key="", portal=False)
 
     def password_account(self) -> Account:
         """Return the same account opened by its password only."""
@@ -109,6 +112,7 @@ def parse_account(table: ConfigTable) -> Account:
         token=token,
         token_key="" if table.values.get("token") is True else table.secret_key("token"),
         origin=str(table.file.path),
+        portal=_portal(table, vendor) if "portal" in table else False,
         server=table.text_or_none("server"),
         zone=_zone(table) if "timezone" in table else None,
         plants=table.texts("plants", 'plant ids, like ["1234567"]'),
@@ -131,6 +135,15 @@ def _token(table: ConfigTable, vendor: str, name: str) -> Secret | None:
     account = "" if name == vendor else f" --account {name}"
     missing = f"is not stored; run: heliograph login {vendor} --token{account}"
     return stored_secret(table.file.environ, token_service(vendor), name, str(table.error(missing, key)))
+
+
+def _portal(table: ConfigTable, vendor: str) -> bool | str:
+    """Return whether the web portal may be used, or its address."""
+    if not VENDORS[vendor].portal_client:
+        raise table.error(f"is not possible for {vendor}; remove it", "portal")
+    if "username" not in table:
+        raise table.error("needs username and password", "portal")
+    return table.flag("portal") if isinstance(table.values["portal"], bool) else table.text("portal")
 
 
 def token_service(vendor: str) -> str:

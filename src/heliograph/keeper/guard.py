@@ -331,7 +331,7 @@ class _GuardedRun:
         state, saved = self.state, self._saved
         if state.session != (session := self.protocol.session.to_dict()):
             state.session = deepcopy(session)
-        if not self.protocol.session.alive:
+        if not state.has_session:
             state.opened_at = None
         if not state.differs_from(saved):
             return False, False

@@ -58,7 +58,7 @@ class SocketTransport:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[_Connection]] = {}
+        self._idle: dict[tuple[str, str], list[_PooledConnection]] = {}
         self._process = os.getpid()
         self._tls: ssl.SSLContext | None = None
 
@@ -98,7 +98,7 @@ class SocketTransport:
                     connection.close()
             self._idle = {}
 
-    def _idle_connection(self, server: tuple[str, str]) -> _Connection | None:
+    def _idle_connection(self, server: tuple[str, str]) -> _PooledConnection | None:
         """Return an open connection to a server, or None; ones that the server has closed are dropped."""
         with self._lock:
             if self._process != os.getpid():  # two processes on one connection would mix their responses
@@ -111,14 +111,14 @@ class SocketTransport:
                 connection.close()
         return None
 
-    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _Connection:
+    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _PooledConnection:
         parts = urlsplit(url)
         # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
         host = (parts.hostname or "").encode("ascii")
         deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
         try:
             opened = _open_socket(host, parts.port or (443 if scheme == "https" else 80), deadline)
-            return _Connection(self._encrypted(opened, host) if scheme == "https" else opened)
+            return _PooledConnection(self._encrypted(opened, host) if scheme == "https" else opened)
         except ssl.SSLCertVerificationError as error:
             failure = not_connected(request, f"its certificate is not trusted: {error.verify_message}")
             untrusted = UntrustedCertificate(failure.message, advice=failure.advice)
@@ -158,7 +158,7 @@ def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
     raise failure
 
 
-class _Connection:
+class _PooledConnection:
     """One open connection: sends one request at a time and reads its response."""
 
     def __init__(self, opened: socket.socket) -> None:

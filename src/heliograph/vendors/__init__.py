@@ -55,6 +55,7 @@ VENDORS = {
         token_client="heliograph.vendors.growatt.openapi:GrowattToken",  # noqa: S106 - a class
         async_token_client="heliograph.vendors.growatt.openapi:AsyncGrowattToken",  # noqa: S106 - a class
         token_diagnostics="heliograph.vendors.growatt.openapi.diagnostics",  # noqa: S106 - a module
+        portal_client="heliograph.vendors.growatt.portal:GrowattPortal",
         sources="heliograph.vendors.growatt.sources",
         # An equal call is allowed every five minutes; ten seconds are for clocks that differ.
         token_interval=timedelta(minutes=5, seconds=10),

@@ -249,8 +249,10 @@ class VendorInfo(NamedTuple):
     """The blocking client of the vendor's token API; empty if it has none."""
     async_token_client: str = ""
     token_diagnostics: str = ""
+    portal_client: str = ""
+    """The blocking client of the vendor's web portal; empty if it has none."""
     sources: str = ""
-    """The module whose `summary(client)` says which API answers which question of an account with both."""
+    """The module whose `summary(client)` says which API answers which question of an account with several."""
     token_interval: timedelta = timedelta(minutes=5)
     """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
@@ -283,8 +285,12 @@ class VendorInfo(NamedTuple):
         """Import the client of the token API."""
         return load(self.async_token_client if asynchronous else self.token_client)
 
+    def portal_client_class(self) -> Any:
+        """Import the blocking client of the web portal."""
+        return load(self.portal_client)
+
     def source_rows(self, client: BaseSolarClient) -> tuple[tuple[str, str], ...]:
-        """Return which API answers which question of an account with a token and a password; nothing is sent."""
+        """Return which API answers which question of an account with several; nothing is sent."""
         found: tuple[tuple[str, str], ...] = tuple(load(self.sources).summary(client))
         return found
 

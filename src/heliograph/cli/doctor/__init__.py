@@ -96,6 +96,8 @@ def _sections(options: Namespace, diagnoses: list[AccountDiagnosis]) -> Iterator
     for account in _accounts(options, config):
         if account.token is None or not account.has_password:
             yield _account_section(account, account_title(account), diagnoses, contact=options.online)
+            if account.portal:
+                yield from _sources_section(account)
             continue
         for opened, secret in ((account.token_account(), "token"), (account.password_account(), "password")):
             title = f"{account_title(account)}, by {secret}"
@@ -115,7 +117,7 @@ def _accounts(options: Namespace, config: Config | ConfigError) -> tuple[Account
 
 
 def _sources_section(account: Account) -> Iterator[Section]:
-    """Yield which API answers which question of an account with a token and a password."""
+    """Yield which API answers which question of an account with several."""
     try:
         client = create_client(account)
         choices = tuple(ok(label, text) for label, text in VENDORS[account.vendor].source_rows(client))

@@ -1,4 +1,4 @@
-"""Clients of the Growatt cloud: by user name and password (ShinePhone), by an API token, or by both."""
+"""Clients of the Growatt cloud: by user name and password (ShinePhone, web portal), by an API token, or by both."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from heliograph.client import AccountClient, AsyncClient, BlockingClient
 from heliograph.core.effects import run_steps_on_threads
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.keeper import DEFAULT_KEEPER
-from heliograph.keeper.limits import Limits
 from heliograph.transports import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
-from heliograph.vendors.growatt.auth import GrowattProtocol, resolve_server
+from heliograph.vendors.growatt.auth import LIMITS, GrowattProtocol, resolve_server
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.params import Timespan, hash_password
 from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperations
@@ -25,10 +24,11 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow
     from heliograph.core.redact import Secret
     from heliograph.core.session import HttpFlow, Session
-    from heliograph.keeper import Budget, Keeper
+    from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
     from heliograph.transports import AsyncTransport, BlockingTransport
     from heliograph.vendors.growatt.openapi import AsyncGrowattToken, GrowattToken
+    from heliograph.vendors.growatt.portal import AsyncGrowattPortal, GrowattPortal
     from heliograph.vendors.growatt.routing import Steps
 
 __all__ = ["AsyncGrowatt", "Growatt", "GrowattCalls", "Timespan", "hash_password", "resolve_server"]
@@ -41,11 +41,14 @@ class _GrowattAccount(AccountClient):
     """One Growatt account."""
 
     cloud = GrowattProtocol
-    default_limits = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
-    """Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
+    default_limits = LIMITS
 
     token_api: Any = None
     """The client of the account's token; None without one."""
+    portal_api: Any = None
+    """The client of the web portal; None unless it may be used."""
+    portal_problem = ""
+    """Why the portal could not be used in the last poll."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class _GrowattAccount(AccountClient):
         password: str | Secret = "",
         *,
         token: str | Secret | None = None,
+        portal: bool | str = False,
         server: str = "",
         zone: tzinfo | str | None = None,
         user_agent: str = "",
@@ -73,6 +77,10 @@ class _GrowattAccount(AccountClient):
         and back-off, and `limits` are those of the password API. Single calls are those of the password API; those of
         the token API are methods of `token_api`.
 
+        With `portal` (True, or its address) the web portal is used for live values that no other API of the account
+        has (docs/clouds/growatt-portal.md); it shares the account's stored state, locks and budget. Its calls are
+        methods of `portal_api`.
+
         `server` is the name of a region or a URL; the region of a token is found by itself. `zone` is the time zone of
         the plants, needed where the fixed UTC offset of the cloud is not enough. `timeout` is in seconds per request.
         Commands need `allow_commands`. The keeper (docs/keeper.md) shares sessions and request budgets with all
@@ -83,6 +91,8 @@ class _GrowattAccount(AccountClient):
         """
         if not username and token is None:
             raise ConfigError("an account needs user name and password, or a token, or all three")
+        if portal and not username:
+            raise ConfigError("the web portal needs user name and password")
         self.has_password = bool(username)
         self._time = clock
         self._password_due_at = 0.0
@@ -106,13 +116,26 @@ class _GrowattAccount(AccountClient):
             limits=limits,
             **common,
         )
+        if session is not None and keeper is DEFAULT_KEEPER:
+            keeper = None
         if token is not None:
-            token_keeper = None if session is not None and keeper is DEFAULT_KEEPER else keeper
-            common |= {"keeper": token_keeper, "limits": None if username else limits}
-            self.token_api = self._token_client()(token, server=_token_server(server), **common)
+            token_limits = None if username else limits
+            self.token_api = self._token_client()(
+                token, server=_token_server(server), keeper=keeper, limits=token_limits, **common
+            )
+        if portal:
+            address = portal if isinstance(portal, str) else ""
+            self.portal_api = self._portal_client()(
+                username, password, server=server, portal=address, keeper=keeper, limits=limits, **common
+            )
+            self.portal_api.shares_snapshots = True
 
     @staticmethod
     def _token_client() -> type[GrowattToken | AsyncGrowattToken]:
+        raise NotImplementedError
+
+    @staticmethod
+    def _portal_client() -> type[GrowattPortal | AsyncGrowattPortal]:
         raise NotImplementedError
 
     @staticmethod
@@ -187,6 +210,18 @@ class _GrowattAccount(AccountClient):
         families = sources.families_of(self.token_session(), plant_id)
         return sources.source_of("energies of periods", families) == "password"
 
+    def reads_by_portal(self, plant_id: str) -> bool:
+        """Return whether the web portal reports the live values of a plant, by the devices that are known of it."""
+        from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
+
+        return sources.reads_live(sources.families_of(self.stored_session(), plant_id))
+
+    def read_by_portal_before(self, plant_id: str) -> bool:
+        """Return whether the web portal has reported a plant before."""
+        from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
+
+        return sources.has_read(self.stored_session(), plant_id)
+
     def begin_password_poll(self) -> bool:
         """Return whether a live poll of the password API is due, and record that it begins now."""
         now = self.now()
@@ -219,12 +254,19 @@ class Growatt(
     """A blocking client of one Growatt account; regions are eu (the default), us, cn, au and more."""
 
     token_api: GrowattToken | None = None
+    portal_api: GrowattPortal | None = None
 
     @staticmethod
     def _token_client() -> type[GrowattToken]:
         from heliograph.vendors.growatt.openapi import GrowattToken  # noqa: PLC0415 - accounts with a token only
 
         return GrowattToken
+
+    @staticmethod
+    def _portal_client() -> type[GrowattPortal]:
+        from heliograph.vendors.growatt.portal import GrowattPortal  # noqa: PLC0415 - accounts with the portal only
+
+        return GrowattPortal
 
     def run_route(self, steps: Steps[T]) -> T:
         """Run a route to its result."""
@@ -248,12 +290,19 @@ class AsyncGrowatt(
     """An async client of one Growatt account: the same methods, awaited."""
 
     token_api: AsyncGrowattToken | None = None
+    portal_api: AsyncGrowattPortal | None = None
 
     @staticmethod
     def _token_client() -> type[AsyncGrowattToken]:
         from heliograph.vendors.growatt.openapi import AsyncGrowattToken  # noqa: PLC0415 - accounts with a token only
 
         return AsyncGrowattToken
+
+    @staticmethod
+    def _portal_client() -> type[AsyncGrowattPortal]:
+        from heliograph.vendors.growatt.portal import AsyncGrowattPortal  # noqa: PLC0415 - accounts with the portal only
+
+        return AsyncGrowattPortal
 
     async def run_route(self, steps: Steps[T]) -> T:
         """Run a route to its result; its steps read the sessions of both APIs, which are files."""

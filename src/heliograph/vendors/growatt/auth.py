@@ -9,6 +9,7 @@ from heliograph.core.http import build_request
 from heliograph.core.parsing import offset_zone, parse_number, parse_text
 from heliograph.core.servers import is_trusted_url, resolve_server_url
 from heliograph.errors import CloudError
+from heliograph.keeper.limits import Limits
 from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.params import PlantToday, SentAt
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 USER_AGENT = "Dalvik/2.1.0 (Linux; U; Android 12; https://github.com/indykoning/PyPi_GrowattServer)"
 """The User-Agent of growattServer; the cloud refuses those of some HTTP libraries."""
+
+LIMITS = Limits(requests=180, logins=8, reserve=20, login_reserve=2)
+"""Growatt support: 200 queries a day lock an account for a day. Frequent logins lock it sooner."""
 
 SERVERS = {
     "eu": "https://openapi.growatt.com/",

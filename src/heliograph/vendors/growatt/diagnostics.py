@@ -8,6 +8,8 @@ from heliograph.core.servers import is_trusted_url
 from heliograph.core.session import Request
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import DOMAINS, SERVERS, USER_AGENT
+from heliograph.vendors.growatt.portal import sources as portal_sources
+from heliograph.vendors.growatt.portal.session import FACT
 from heliograph.vendors.live import list_problems
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def summary(session: Session) -> list[tuple[str, str]]:
     rows = [("region", region)] if region else []
     if session.facts.get("plants"):
         rows.append(("plants", f"{len(session.facts['plants'])} at the last login"))
+    if FACT in session.facts:
+        rows += portal_sources.summary(session)
     return rows + list_problems(session)
 
 

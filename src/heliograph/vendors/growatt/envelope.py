@@ -149,15 +149,7 @@ def _login_error(back: dict[str, Any], received_at: float) -> CloudError:
     code = excerpt(str(back.get("msg") or ""))
     reason = excerpt(str(back.get("error") or ""))
     if code == "507" or "locked" in reason.lower():
-        duration = parse_number(back.get("lockDuration"))
-        hours = duration if duration is not None and 0 < duration <= 24 * 365 else LOCK_HOURS
-        locked = AccountLocked(
-            f"the account is locked for {hours:g} hours (507)",
-            advice="Do not log in again before that; the app is locked as well",
-        )
-        locked.retry_after = hours * 3600
-        locked.until = datetime.fromtimestamp(received_at, UTC) + timedelta(seconds=locked.retry_after)
-        return locked
+        return account_locked(back.get("lockDuration"), "507", received_at)
     failed: LoginFailed
     if code in ("501", "502"):
         failed = InvalidCredentials(
@@ -168,6 +160,19 @@ def _login_error(back: dict[str, Any], received_at: float) -> CloudError:
         failed = LoginFailed(f"the login failed with code {code or 'none'}", excerpt=reason)
     failed.code = code
     return failed
+
+
+def account_locked(duration: object, source: str, received_at: float) -> AccountLocked:
+    """Return the error of a locked account; `duration` is in hours as reported, `source` is what reported it."""
+    number = parse_number(duration)
+    hours = number if number is not None and 0 < number <= 24 * 365 else LOCK_HOURS
+    locked = AccountLocked(
+        f"the account is locked for {hours:g} hours ({source})",
+        advice="Do not log in again before that; the app is locked as well",
+    )
+    locked.retry_after = hours * 3600
+    locked.until = datetime.fromtimestamp(received_at, UTC) + timedelta(seconds=locked.retry_after)
+    return locked
 
 
 def _check_refusal(answer: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""Operations of an account with a token: each is answered by the token API or the password API.
+"""Operations of an account with several APIs: each is answered by the token API, the password API or the web portal.
 
 A route is a generator that yields calls of the two clients and is sent their results, so that the blocking and the
-async client share it. Each client has its own guard: a lock of the password API never stops the token.
+async client share it. The token has a guard of its own: a lock of the password API never stops it. The web portal
+shares the guard's state of the password API: while that may not be asked, the portal is not asked either.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from heliograph.client import AccountClient
 from heliograph.core.endpoint import Operation, operations
 from heliograph.errors import CloudError, RequestRefused
 from heliograph.eventlog import EventLogger, LogEvent
 from heliograph.local_time import parse_day
+from heliograph.vendors.growatt import portal_routes
 from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.settings import GrowattSettings
 
@@ -37,19 +38,24 @@ PASSWORD_INTERVAL = 660.0
 
 
 class RoutedOperation(Operation[P, T]):
-    """An operation that a client without a token performs as declared, and a client with one along a route."""
+    """An operation that a client of one API performs as declared, and a client of several along a route.
+
+    `route` is that of a token beside a password, `portal_route` that of a password with the web portal.
+    """
 
     def __init__(
         self,
         declared: Operation[P, T],
         route: Callable[..., Steps[Any]],
         is_by_token: Callable[..., bool] = lambda *_: False,
+        portal_route: Callable[..., Steps[Any]] | None = None,
     ) -> None:
         super().__init__(declared.function, declared.returns)
         self.declared = declared
         self.route = route
         self.is_by_token = is_by_token
         """Whether the token is asked first, for a preview of the requests."""
+        self.portal_route = portal_route
 
     def flow(self, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         return self.declared.flow(*args, **kwargs)
@@ -64,7 +70,9 @@ class RoutedOperation(Operation[P, T]):
 
     def perform_on(self, client: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
         if client.token_api is None:
-            return super().perform_on(client, *args, **kwargs)
+            if client.portal_api is None or self.portal_route is None:
+                return super().perform_on(client, *args, **kwargs)
+            return client.run_route(self.portal_route(client, *args, **kwargs))
         if not client.has_password:
             return getattr(client.token_api, self.name)(*args, **kwargs)
         return client.run_route(self.route(client, *args, **kwargs))
@@ -227,18 +235,14 @@ def _is_written_by_token(account: Any, device: Device, name: str, *_: object) ->
     return sources.can_write(account, device, name)
 
 
-_LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
-_FORGET: Operation[[], None] = vars(AccountClient)["forget"]
-
-
 def _log_in(account: Any) -> Steps[None]:
     yield account.token_api.log_in
-    yield _by_password(account, _LOG_IN)
+    yield _by_password(account, portal_routes.LOG_IN)
 
 
 def _forget(account: Any) -> Steps[None]:
     yield account.token_api.forget
-    yield _by_password(account, _FORGET)
+    yield _by_password(account, portal_routes.FORGET)
 
 
 class RoutedOperations:
@@ -259,14 +263,14 @@ class RoutedOperations:
         return (*own, *(one for one in self.token_api.settings_of(device) if one.name not in names))
 
     plants = RoutedOperation(GrowattSnapshots.plants, _plants)
-    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot)
-    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots)
-    live = RoutedOperation(GrowattSnapshots.live, _live)
+    snapshot = RoutedOperation(GrowattSnapshots.snapshot, _snapshot, portal_route=portal_routes.snapshot)
+    snapshots = RoutedOperation(GrowattSnapshots.snapshots, _snapshots, portal_route=portal_routes.snapshots)
+    live = RoutedOperation(GrowattSnapshots.live, _live, portal_route=portal_routes.live)
     day_curve = RoutedOperation(GrowattHistory.day_curve, _day_curve)
     period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
     first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
     history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
     read_settings = RoutedOperation(GrowattSettings.read_settings, _read_settings)
     write_setting = RoutedOperation(GrowattSettings.write_setting, _write_setting, _is_written_by_token)
-    log_in = RoutedOperation(_LOG_IN, _log_in)
-    forget = RoutedOperation(_FORGET, _forget)
+    log_in = RoutedOperation(portal_routes.LOG_IN, _log_in, portal_route=portal_routes.log_in)
+    forget = RoutedOperation(portal_routes.FORGET, _forget, portal_route=portal_routes.forget)

@@ -94,7 +94,16 @@ def curve_source(session: Session, plant_id: str, day: date, now: float) -> Api:
 
 
 def summary(client: Any) -> Iterator[tuple[str, str]]:
-    """Yield label and text of each choice of an account with both, for `heliograph doctor`; nothing is sent."""
+    """Yield label and text of each choice of an account with several APIs, for `heliograph doctor`; nothing is sent."""
+    if client.portal_api is not None:
+        from heliograph.vendors.growatt.portal.sources import LIVE_FAMILIES  # noqa: PLC0415 - accounts with it only
+
+        for family, values in LIVE_FAMILIES.items():
+            by = "by the web portal" if client.token_api is None else "by the token; the portal by its own calls only"
+            yield f"{family} devices", f"{values}: {by}"
+    if client.token_api is None:
+        yield "everything else", "by password"
+        return
     for question, source in SOURCES.items():
         yield question, f"by {source.first}"
     for plant, why in client.refused_plants().items():

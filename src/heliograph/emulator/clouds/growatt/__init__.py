@@ -15,6 +15,7 @@ from heliograph.emulator.clouds.growatt import (  # noqa: F401 - each module reg
     noah,
     openapi,
     plants,
+    portal,
     settings,
     storage,
     tlx,
@@ -118,6 +119,7 @@ class GrowattEmulation:
             "no_app_login": "the server does not have the app's login, only the classic one",
             "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",
             **openapi.FAULTS,
+            **portal.FAULTS,
         }
 
     def account_info(self, account: EmulatedAccount) -> dict[str, str]:
@@ -126,11 +128,14 @@ class GrowattEmulation:
 
     def owns(self, path: str) -> bool:
         path = path.lstrip("/")
-        return (path.endswith(".do") and "/" not in path) or path.startswith((*_FOLDERS, *openapi.PREFIXES))
+        is_app = (path.endswith(".do") and "/" not in path) or path.startswith(_FOLDERS)
+        return is_app or path.startswith(openapi.PREFIXES) or portal.owns(path)
 
     def account_of(self, request: EmulatedRequest, context: RequestContext) -> EmulatedAccount | None:
         if request.path.lstrip("/").startswith(openapi.PREFIXES):
             return openapi.account_of(request, context)
+        if portal.owns(request.path.lstrip("/")):
+            return portal.account_of(request, context)
         return auth.account_of(request, context)
 
     def other_login(self, account: EmulatedAccount, at: datetime, context: RequestContext) -> None:
@@ -142,6 +147,8 @@ class GrowattEmulation:
         request = request._replace(path=request.path.lstrip("/"))
         if request.path.startswith(openapi.PREFIXES):
             return openapi.handle(request, context)
+        if portal.owns(request.path):
+            return portal.handle(request, context)
         try:
             return _handle(request, context)
         except GrowattFailure as refusal:
