@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from heliograph.keeper.limits import DAY
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 
 BUCKET_SECONDS = 300.0
 """Seconds of one bucket of the request count: fine enough to compute when requests become available again."""
-MAX_DEBT_SECONDS = 1800.0
-"""The longest wait, in seconds, for the burst of another program; the 24-hour count still applies."""
 MAX_NOTES = 30
 COMPACT = (",", ":")
 _CLOCK_TOLERANCE = 60.0
@@ -143,16 +140,6 @@ class AccountState:
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
         return int(sum(count for _, count in self.spent))
-
-    def pacing_delay(self, burst: float, rate: float) -> float:
-        """Return the seconds until a token bucket of size `burst`, refilled by `rate` per second, has a token."""
-        tokens, before = burst, self.at
-        for start, count in self.spent:
-            tokens = min(burst, tokens + max(start - before, 0.0) * rate) - count
-            tokens = max(tokens, -MAX_DEBT_SECONDS * rate)
-            before = start
-        tokens = min(burst, tokens + max(self.at - before, 0.0) * rate)
-        return 0.0 if tokens >= 1 else ceil((1 - tokens) / rate)
 
     def available_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""
