@@ -500,7 +500,7 @@ def scene_with_polls(*energies, plants=(HOME,)):
 
 
 def test_first_counters_are_shown_at_once_and_marked_until_confirmed(tmp_path):
-    reason = "Values with ~ are not confirmed by a second reading yet."
+    reason = "Values with ~ are not confirmed by a second reading yet, or calculated from the power since."
     for polls, shown in (((9.1,), "~9.10"), ((9.1, 9.1), "~9.10"), ((9.1, 9.4), "9.40")):
         folder = tmp_path / f"{len(polls)} {shown}"
         folder.mkdir()

@@ -126,7 +126,8 @@ def describe_values(plant: PlantState) -> str:
     if (watts := values.get("grid_power")) is not None:
         parts.append(_direction(watts, "importing", "exporting").strip() or "no grid exchange")
     if (energy := values.get("pv_energy_today")) is not None:
-        parts.append(f"today {amount(energy, 'kWh')}")
+        mark = "~" if "pv_energy_today" in plant.provisional else ""
+        parts.append(f"today {mark}{amount(energy, 'kWh')}")
     return ", ".join(parts) or "no current values"
 
 
