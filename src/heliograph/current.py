@@ -12,6 +12,7 @@ from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.freshness import (
     PATTERN_WINDOW,
     Freshness,
+    arrival_delay,
     freshness,
     has_battery,
     sample_interval,
@@ -84,6 +85,8 @@ class PlantState:
     freshness: Freshness
     sample_interval: float
     """The usual seconds between samples."""
+    arrival_delay: float = 0.0
+    """The usual seconds until a measurement can be fetched, if the data of this plant arrives late."""
     poll: PollStatus | None = None
     """When the plant was polled and will be; None if no collector of this version has polled it."""
     values: Mapping[str, float | None]
@@ -114,6 +117,8 @@ class _ReportingPattern(NamedTuple):
     read_at: int
     interval: float
     slots: array[int]
+    delay: float
+    """The usual seconds between a measurement and its fetch, 0 for prompt data."""
 
 
 class _SlowValues(NamedTuple):
@@ -206,6 +211,7 @@ class CurrentState:
             fetched_at=newest and newest.fetched_at,
             freshness=fresh,
             sample_interval=pattern.interval,
+            arrival_delay=pattern.delay,
             poll=poll,
             values=values,
             provisional=provisional,
@@ -282,7 +288,12 @@ class CurrentState:
         if pattern is None or not 0 <= now - pattern.read_at < _REFRESH_SECONDS:
             times = array("q", self.store.sample_times(series, now - PATTERN_WINDOW - _DAY // 2, now + 1))
             interval = sample_interval(times[bisect_left(times, now - _DAY) :])
-            pattern = self._patterns[series] = _ReportingPattern(now, interval, array("q", slots_of(times)))
+            delay = arrival_delay(
+                one.fetched_at - one.measured_at
+                for one in self.store.samples(series, now - _DAY, now + 1, ())
+                if one.quality is not Quality.BACKFILLED
+            )
+            pattern = self._patterns[series] = _ReportingPattern(now, interval, array("q", slots_of(times)), delay)
         return pattern
 
 

@@ -239,6 +239,14 @@ def test_daily_counter_is_provisional_if_the_power_since_its_reading_is_unknown(
     assert plant.provisional == TODAY.keys()
 
 
+def test_daily_counter_is_provisional_if_its_power_is_polled_less_often(store):
+    powers = [sample(NOON + step, {"pv_power": 2000.0}) for step in (720, 1440)]
+    current = current_state(store, sample(NOON, {**FLOWS, **TODAY}), powers[0], poll=polled(NOON + 720))
+    assert current.plants(NOON + 730)[0].provisional == {"pv_energy_today"}
+    current_state(store, powers[1], poll=polled(NOON + 1440))
+    assert current.plants(NOON + 1450)[0].provisional == TODAY.keys()
+
+
 def test_solar_counter_is_advanced_over_a_night_without_samples(store):
     dawn = NOON - 6 * HOUR
     evening = sample(dawn - 8 * HOUR, {"pv_power": 5.0, "pv_energy_today": 20.0})

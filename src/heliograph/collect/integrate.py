@@ -43,7 +43,7 @@ _MAX_GAP = 2400
 """Seconds between two powers from which today's energy is accurate enough to judge a counter."""
 ADVANCE_SECONDS = 3 * 3600 + 900
 """Seconds between two powers over which a counter is advanced: some hybrids are polled every three hours at night."""
-_FIRST_GAP = 1200
+_CURRENT = 1200
 """Seconds after the start of a day or a counter reading by which a power must be known."""
 _DARK = 20.0
 """Solar power in W; between two powers up to this one there was no sun, for however long."""
@@ -95,6 +95,8 @@ def advance_counters(
         points = [(sample.measured_at, value) for sample in samples if (value := sample.values.get(name)) is not None]
         since, kwh = reading if reading.at >= midnight else LastReading(midnight, 0.0)
         if not points or points[-1][0] <= since:
+            if samples[-1].measured_at > since + _CURRENT:
+                energies[kind] = None
             continue
         added = _interpolate(points, sign, since, is_solar=kind == "pv_energy")
         energies[kind] = None if added is None else max(kwh, floor((kwh + added) * 10 + 1e-6) / 10)
@@ -103,7 +105,7 @@ def advance_counters(
 
 def _interpolate(points: Sequence[tuple[int, float]], sign: int, since: int, *, is_solar: bool) -> float | None:
     """Return the energy in one direction from `since` to the last point, in kWh; None if the curve has a long gap."""
-    if points[0][0] > since + _FIRST_GAP:
+    if points[0][0] > since + _CURRENT:
         return None
     watt_seconds = max(0.0, sign * points[0][1]) * max(0, points[0][0] - since)
     for (at, power), (after, next_power) in pairwise(points):
