@@ -34,6 +34,8 @@ _SENTENCES = {
     "web.listening": "Page: {address}",
     "gapfill.done": "history of plant {plant}: {span} {period}: {result}",
     "gapfill.deferred": "{account}: gap filling postponed: {why}",
+    "poll.resumed": "{account}: next poll in {wait}, as planned before this start",
+    "poll.plant_failed": "{account}: plant {plant} was not polled: {why}",
     "poll.waiting": "{account}: next poll in {wait}: {why}",
     "poll.failed": "{account}: poll failed: {why}",
     "timezone.missing": "{account}: {advice}",
