@@ -42,6 +42,7 @@ def collect(folder: Path, trials: int, chance: random.Random) -> Tally:
         known = cloud.times()
         for trial in range(trials):
             cloud.advance(seconds=300)
+            cloud.make_due()
             program = cloud.start("collect", "--no-backfill")
             if trial % 2:
                 program.wait_for("collector.started")
@@ -69,6 +70,7 @@ def _seconds_of_a_poll(cloud: World) -> float:
     """Return the time from start to the end of the first poll."""
     cloud.advance(seconds=300)
     begun = time.monotonic()
+    cloud.make_due()
     program = cloud.start("collect", "--no-backfill")
     program.wait_for("poll.done")
     seconds = time.monotonic() - begun
@@ -193,6 +195,7 @@ def outputs(folder: Path, trials: int, chance: random.Random) -> Tally:
             usual = _seconds_of_a_poll(cloud)
             for trial in range(trials):
                 cloud.advance(seconds=300)
+                cloud.make_due()
                 program = cloud.start("collect", "--no-backfill")
                 if trial % 2:
                     program.wait_for("saved=true")

@@ -102,6 +102,7 @@ def stopped_holders(folder: Path, trials: int, chance: random.Random) -> Tally:
         for trial in range(trials):
             known = cloud.times()
             cloud.advance(seconds=300)
+            cloud.make_due()
             holder = cloud.start("collect", "--no-backfill")
             tally.expect(holder.wait_for("collector.started"), "stuck", f"{trial}: {holder.text[-300:]}")
             time.sleep(chance.uniform(0, 0.3))

@@ -259,9 +259,20 @@ class AccountPoller:
         self.progress.samples += len(batch.samples)
         # With the samples, because the next start must know of this poll even if the program ends before the wait.
         saved = await self.writer.write(replace(batch, polls=tuple(self._statuses.values())))
+        await self._share(client, snapshots)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
         _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=cost, saved=saved))
         return budget
+
+    async def _share(self, client: AsyncSolarClient, snapshots: Sequence[Snapshot]) -> None:
+        """Save the polled snapshots for other programs of the account, so that they need no request."""
+        file = client.guard.snapshot_file
+        if not file.changed_at():
+            return
+        try:
+            await asyncio.to_thread(file.share, snapshots, self.clock.now(), client.session.zone)
+        except StoreError as error:
+            _log.warning(LogEvent("snapshots.not_saved", why=error))
 
     def _rhythm(self, now: float, budget: Budget) -> PollRhythm:
         """Return the intervals that apply now."""
