@@ -3,11 +3,11 @@
 Four accounts with 13 plants are polled over real sockets with the default budgets; every five minutes from sunrise to
 sunset the state of every plant is read as the page reads it. One clock is injected everywhere, so that the result does
 not depend on the machine. `--late` delays every upload by a quarter of an hour. `--silent` stops the dataloggers of
-three plants at 12:00 on the last day.
+three plants at an hour of the last day.
 
     python bench/freshness.py --days 10
     python bench/freshness.py --days 10 --late
-    python bench/freshness.py --days 10 --silent
+    python bench/freshness.py --days 2 --silent 12 --seed 7
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ class Looks:
     """The stated interval at each look, in seconds."""
     states: Counter[Freshness] = field(default_factory=Counter)
     recent: int = 0
-    """Looks at which the newest sample was no older than the stated interval and ten minutes."""
+    """Looks at which the newest sample was no older than the stated interval and ten minutes.
+
+    The stated interval is the one between two polls, and how late the data of the plant usually arrives.
+    """
     false_asleep: int = 0
     found_after: float | None = None
     """Seconds from the first missing upload until the plant was found offline."""
@@ -91,8 +94,8 @@ class SimulatedClock:
 class Simulation:
     """The emulated accounts, their collectors, and the looks at their plants."""
 
-    def __init__(self, folder: Path, *, late: bool = False, start: datetime = START) -> None:
-        options = EmulatorOptions(start=start, speed=0, accounts=4, zone=ZONE, seed=7)
+    def __init__(self, folder: Path, *, late: bool = False, start: datetime = START, seed: int = 7) -> None:
+        options = EmulatorOptions(start=start, speed=0, accounts=4, zone=ZONE, seed=seed)
         self.emulator = build_emulator(options, load_emulations())
         self.looks: dict[Series, Looks] = defaultdict(Looks)
         self.plants = {Series(vendor, plant.id): plant for vendor, plant in self._polled()}
@@ -183,7 +186,8 @@ class Simulation:
         allowed = interval + 10 * MINUTE + (LATE if self._late else 0)
         looks.intervals.append(interval)
         looks.states[plant.freshness] += 1
-        looks.recent += plant.measured_at is not None and now - plant.measured_at <= interval + 10 * MINUTE
+        stated = interval + plant.arrival_delay
+        looks.recent += plant.measured_at is not None and now - plant.measured_at <= stated + 10 * MINUTE
         if plant.freshness is Freshness.OFFLINE_EXPECTED:
             since = datetime.fromtimestamp(now - allowed, UTC)
             looks.false_asleep += all(
@@ -239,11 +243,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=float, default=10)
     parser.add_argument("--late", action="store_true", help="every upload is a quarter of an hour late")
-    parser.add_argument("--silent", action="store_true", help="three dataloggers stop at noon of the last day")
+    parser.add_argument("--silent", type=float, metavar="HOUR", help="three dataloggers stop then on the last day")
+    parser.add_argument("--seed", type=int, default=7, help="of the emulated plants and their weather")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        simulation = Simulation(Path(folder), late=options.late)
-        silent_at = (options.days - 0.5) * DAY if options.silent else None
+        simulation = Simulation(Path(folder), late=options.late, seed=options.seed)
+        silent_at = None if options.silent is None else (ceil(options.days) - 1) * DAY + options.silent * HOUR
         asyncio.run(simulation.run(options.days, silent_at))
     for line in report(simulation):
         print(line)

@@ -101,6 +101,7 @@ def log_bits(folder: Path, trials: int, chance: random.Random) -> Tally:
     with world(folder) as cloud:
         _filled(cloud)
         cloud.advance(seconds=300)
+        cloud.make_due()
         program = cloud.start("collect", "--no-backfill")
         program.wait_for("saved=true")
         program.kill()

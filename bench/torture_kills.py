@@ -44,6 +44,7 @@ def collect(folder: Path, trials: int, chance: random.Random) -> Tally:
         for trial in range(trials):
             # At night some plants upload nothing: five hours of each afternoon.
             cloud.advance(seconds=300 if trial % 60 or not trial else 19 * 3600 + 300)
+            cloud.make_due()
             program = cloud.start("collect", "--no-backfill")
             if trial % 2:
                 program.wait_for("collector.started")
@@ -71,6 +72,7 @@ def _seconds_of_a_poll(cloud: World) -> float:
     """Return the time from start to the end of the first poll."""
     cloud.advance(seconds=300)
     begun = time.monotonic()
+    cloud.make_due()
     program = cloud.start("collect", "--no-backfill")
     program.wait_for("poll.done")
     seconds = time.monotonic() - begun
@@ -197,6 +199,7 @@ def outputs(folder: Path, trials: int, chance: random.Random) -> Tally:
             work = Work(usual)
             for trial in range(trials):
                 cloud.advance(seconds=300)
+                cloud.make_due()
                 program = cloud.start("collect", "--no-backfill")
                 if trial % 2:
                     program.wait_for("saved=true")

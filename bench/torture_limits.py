@@ -114,6 +114,7 @@ def stopped_holders(folder: Path, trials: int, chance: random.Random) -> Tally:
         for trial in range(trials):
             known = cloud.times()
             cloud.advance(seconds=300)
+            cloud.make_due()
             holder = cloud.start("collect", "--no-backfill")
             tally.expect(holder.wait_for("collector.started"), "stuck", f"{trial}: {holder.text[-300:]}")
             poll.wait(holder, chance, "poll.done")

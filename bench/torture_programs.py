@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
-from heliograph.store.base import Series
+from heliograph.store.base import Batch, Series
 
 if TYPE_CHECKING:
     import random
@@ -192,6 +192,12 @@ class World:
         """Advance the clock of the clouds."""
         clock = self.emulator.world.clock
         clock.set(clock.now() + timedelta(**duration))
+
+    def make_due(self) -> None:
+        """Make the next poll of all plants due: a collector that is started again waits for it."""
+        with open_store(self.store) as store:
+            polls = [one._replace(next_at=one.polled_at) for one in store.poll_statuses().values()]
+            store.write(Batch(polls=polls))
 
     def times(self, store: Path | None = None) -> list[set[int]]:
         """Return the times of the stored samples of every plant."""

@@ -12,6 +12,7 @@ from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.freshness import (
     PATTERN_WINDOW,
     Freshness,
+    arrival_delay,
     freshness,
     has_battery,
     sample_interval,
@@ -20,7 +21,8 @@ from heliograph.collect.freshness import (
     upload_interval,
     valid_seconds,
 )
-from heliograph.local_time import day_at, zone_from_name
+from heliograph.collect.integrate import ADVANCE_SECONDS, POWERS, LastReading, advance_counters
+from heliograph.local_time import day_at, day_start, zone_from_name
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Quality
@@ -68,7 +70,8 @@ class PlantState:
 
     Powers are included if the newest sample is live or stale, daily counters of today (plant time), lifetime totals
     always. What the newest sample lacks of these is taken from earlier samples, and so is the state of charge for at
-    most three poll intervals, at least an hour.
+    most three poll intervals, at least an hour. A daily counter of an earlier sample is advanced to the newest one by
+    the power since then.
     """
 
     series: Series
@@ -85,11 +88,13 @@ class PlantState:
     freshness: Freshness
     sample_interval: float
     """The usual seconds between samples."""
+    arrival_delay: float = 0.0
+    """The usual seconds until a measurement can be fetched, if the data of this plant arrives late."""
     poll: PollStatus | None = None
     """When the plant was polled and will be; None if no collector of this version has polled it."""
     values: Mapping[str, float | None]
     provisional: frozenset[str] = frozenset()
-    """The counters in `values` that are plausible, but not confirmed by a second reading."""
+    """The counters in `values` that are plausible, but not confirmed by a second reading, or advanced by the power."""
     devices: tuple[DeviceState, ...] = ()
 
     @property
@@ -119,6 +124,8 @@ class _ReportingPattern(NamedTuple):
     read_at: int
     interval: float
     slots: array[int]
+    delay: float
+    """The usual seconds between a measurement and its fetch, 0 for prompt data."""
 
 
 class _SlowValues(NamedTuple):
@@ -126,6 +133,13 @@ class _SlowValues(NamedTuple):
 
     newest: tuple[int, int]
     values: Mapping[str, tuple[int, float]]
+
+
+class _AdvancedCounters(NamedTuple):
+    """Daily counters at the newest sample that are newer than their last readings; None if the power is not known."""
+
+    newest: tuple[int, int]
+    values: Mapping[str, float | None]
 
 
 @dataclass(slots=True)
@@ -137,6 +151,7 @@ class CurrentState:
     _slow_values: dict[Series, _SlowValues] = field(default_factory=dict)
     _provisional: dict[Series, tuple[tuple[int, int], frozenset[str]]] = field(default_factory=dict)
     """The unconfirmed counters of each plant, at the times of its newest sample."""
+    _advanced: dict[Series, _AdvancedCounters] = field(default_factory=dict)
 
     def plants(self, now: int) -> tuple[PlantState, ...]:
         """Return every plant with its devices, ordered by id."""
@@ -191,7 +206,10 @@ class CurrentState:
                 measurements=_current_measurements(measured.get(device.series), zone, now, of_device, valid),
             )
 
-        values = {} if newest is None else self._current_values(newest, zone, now, fresh, valid)
+        values, provisional = {}, frozenset[str]()
+        if newest is not None:
+            values = self._current_values(newest, zone, now, fresh, valid)
+            provisional = self._provisional_of(newest, values) | self._advance(newest, values, zone, now)
         return PlantState(
             series=info.series,
             name=info.name,
@@ -204,9 +222,10 @@ class CurrentState:
             fetched_at=newest and newest.fetched_at,
             freshness=fresh,
             sample_interval=pattern.interval,
+            arrival_delay=pattern.delay,
             poll=poll,
             values=values,
-            provisional=frozenset() if newest is None else self._provisional_of(newest, values),
+            provisional=provisional,
             devices=tuple(device_state(device) for device in devices),
         )
 
@@ -224,6 +243,34 @@ class CurrentState:
             ):
                 values[name] = value
         return values
+
+    def _advance(self, newest: StoredSample, values: dict[str, float | None], zone: tzinfo, now: int) -> frozenset[str]:
+        """Advance the daily counters of earlier samples in `values` by the power since then, and return their names."""
+        today = day_at(now, zone)
+        if day_at(newest.measured_at, zone) != today:
+            return frozenset()
+        key, slow = (newest.measured_at, newest.fetched_at), self._slow(newest)
+        cached = self._advanced.get(newest.series)
+        if cached is None or cached.newest != key:
+            readings = {
+                name.removesuffix("_today"): LastReading(*slow[name])
+                for name, kind in _SLOW.items()
+                if kind == "today" and name in slow and slow[name][0] < newest.measured_at
+            }
+            midnight = day_start(today, zone)
+            since = min((max(one.at, midnight) for one in readings.values()), default=0) - ADVANCE_SECONDS
+            samples = list(self.store.samples(newest.series, since, newest.measured_at + 1, POWERS)) if readings else []
+            advanced = advance_counters(samples, readings, midnight)
+            cached = _AdvancedCounters(key, {f"{kind}_today": kwh for kind, kwh in advanced.items()})
+            self._advanced[newest.series] = cached
+        before = dict(values)
+        values.update({name: kwh for name, kwh in cached.values.items() if kwh is not None})
+        # An old reading that the power does not show to be current is as uncertain.
+        return frozenset(
+            name
+            for name, kwh in cached.values.items()
+            if values.get(name) is not None and (kwh is None or kwh != before.get(name))
+        )
 
     def _provisional_of(self, newest: StoredSample, values: Mapping[str, float | None]) -> frozenset[str]:
         """Return the known values that the counter state of this sample marks as provisional."""
@@ -252,7 +299,12 @@ class CurrentState:
         if pattern is None or not 0 <= now - pattern.read_at < _REFRESH_SECONDS:
             times = array("q", self.store.sample_times(series, now - PATTERN_WINDOW - _DAY // 2, now + 1))
             interval = sample_interval(times[bisect_left(times, now - _DAY) :])
-            pattern = self._patterns[series] = _ReportingPattern(now, interval, array("q", slots_of(times)))
+            delay = arrival_delay(
+                one.fetched_at - one.measured_at
+                for one in self.store.samples(series, now - _DAY, now + 1, ())
+                if one.quality is not Quality.BACKFILLED
+            )
+            pattern = self._patterns[series] = _ReportingPattern(now, interval, array("q", slots_of(times)), delay)
         return pattern
 
 

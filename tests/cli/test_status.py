@@ -220,6 +220,7 @@ def test_status_json_contains_store_of_both_engines(capsys, place):
     assert plant == {
         "vendor": "growatt",
         "plant": "11",
+        "delay_seconds": 0.0,
         "name": "Sun House",
         "samples": 12,
         "freshness": "live",
@@ -316,3 +317,13 @@ def test_status_of_a_named_account_is_never_a_summary(capsys, fleet):
     out = run_status(capsys, *fleet, "--account", "roof 3")[1]
     assert out.startswith("roof 3 (growatt): 0 of 180 requests")
     assert sum(line.startswith("  Roof ") for line in out.splitlines()) == 30
+
+
+def test_status_says_how_late_the_data_of_a_plant_arrives(capsys, tmp_path):
+    newest = int(NOW) - 900
+    samples = [SAMPLE._replace(measured_at=at, fetched_at=at + 900) for at in range(newest - 7200, newest + 1, 720)]
+    poll = PollStatus(ROOF, int(NOW), 720, int(NOW) + 720)
+    with open_store(tmp_path / "s.sqlite") as store:
+        store.write(Batch(samples=samples, polls=[poll], series_info=[SeriesInfo(ROOF, "Sun House", None, "UTC")]))
+    out = run_status(capsys, "--store", str(tmp_path / "s.sqlite"))[1]
+    assert "polled every 12 min, data arrives 15 min late, next" in out

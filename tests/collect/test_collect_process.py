@@ -16,7 +16,7 @@ from heliograph.cli.main import build_parser
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.store import open_store
-from heliograph.store.base import Series
+from heliograph.store.base import Batch, Series
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -61,6 +61,12 @@ class Clouds:
     def start(self, *words, store=None):
         self.programs.append(subprocess.Popen(self.command(*words, store=store), stderr=subprocess.PIPE, text=True))
         return self.programs[-1]
+
+    def make_due(self, store=None):
+        """Make the next poll of all plants due, as if the interval since the last one were over."""
+        with open_store(store or self.store) as opened:
+            polls = [one._replace(next_at=one.polled_at) for one in opened.poll_statuses().values()]
+            opened.write(Batch(polls=polls))
 
     def end(self):
         for program in self.programs:
@@ -144,6 +150,16 @@ def test_collect_once_exits_1_if_an_account_fails_and_saves_the_others(clouds):
     assert not any(clouds.moments(growatt))
 
 
+def test_collect_that_is_started_again_sends_nothing_before_the_next_planned_poll(clouds):
+    clouds.run("--once", "--no-backfill")
+    before = clouds.requests
+    program = clouds.start("--no-backfill")
+    wait_for_line(program, "event=poll.resumed", "seconds=")
+    wait_for_line(program, "event=poll.resumed", "seconds=")
+    assert stop_program(program, signal.SIGTERM)[0] == 0
+    assert clouds.requests == before
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_collect_saves_everything_on_sigterm(clouds, signum):
     program = clouds.start()
@@ -161,6 +177,7 @@ def test_collect_waits_for_fast_response_on_sigterm(clouds, words):
     before = clouds.moments(clouds.accounts[0])
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.05})
+    clouds.make_due()
     program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 1, program)
     code, said = stop_program(program, signal.SIGTERM)
@@ -174,6 +191,7 @@ def test_collect_does_not_wait_for_slow_response_on_sigterm(clouds, words):
     growatt, goodwe = clouds.accounts
     clouds.run("--once", "--no-backfill")
     clouds.emulator.faults.set({"slow": 60})
+    clouds.make_due()
     program = clouds.start("--no-backfill", *words)
     clouds.wait_for(clouds.requests + 2, program)
     code, _ = stop_program(program, signal.SIGTERM)
@@ -196,6 +214,7 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
         # Most are killed while responses are written to the store, every fourth between two slow responses.
         during_requests = turn % 4 == 0
         clouds.emulator.faults.set({"slow": 0.2 if during_requests else None})
+        clouds.make_due()
         program = clouds.start("--no-backfill")
         clouds.wait_for(clouds.requests + (chance.randrange(1, each) if during_requests else each), program)
         time.sleep(0.0 if during_requests else chance.uniform(0.0, 0.15))
@@ -304,6 +323,7 @@ def test_collect_saves_complete_poll_across_database_restart(clouds, server):
     before = clouds.moments(clouds.accounts[0], place.where)
     clouds.emulator.world.clock.set(datetime.fromisoformat(NOON) + timedelta(hours=1))
     clouds.emulator.faults.set({"slow": 0.1})
+    clouds.make_due(place.where)
     program = clouds.start("--no-backfill", store=place.where)
     clouds.wait_for(clouds.requests + 1, program)
     server.stop(signal.SIGQUIT)

@@ -87,11 +87,16 @@ def test_plant_state_keeps_counters_and_charge_that_later_polls_did_not_fetch(st
     current = current_state(store, complete, poll=polled(NOON + 1210))
     assert known_values(current.plants(NOON + 60)[0].values) == BATTERY
     current_state(store, power)
-    assert known_values(current.plants(NOON + 1300)[0].values) == {**BATTERY, "pv_power": 2500.0}
+    assert known_values(current.plants(NOON + 1300)[0].values) == {
+        **BATTERY,
+        "pv_power": 2500.0,
+        "pv_energy_today": 10.4,
+    }
     later = sample(NOON + HOUR + 60, {"pv_power": 2400.0})
     current_state(store, later, poll=polled(NOON + HOUR + 60))
-    assert known_values(current.plants(NOON + HOUR + 70)[0].values) == {**VALUES, "pv_power": 2400.0}
-    assert known_values(CurrentState(store).plants(NOON + HOUR + 70)[0].values) == {**VALUES, "pv_power": 2400.0}
+    expected = {**VALUES, "pv_power": 2400.0, "pv_energy_today": 12.0}
+    assert known_values(current.plants(NOON + HOUR + 70)[0].values) == expected
+    assert known_values(CurrentState(store).plants(NOON + HOUR + 70)[0].values) == expected
 
 
 def test_plant_state_expects_a_battery_that_later_polls_did_not_fetch_at_night(store):
@@ -157,7 +162,7 @@ def test_plant_state_at_night_depends_on_battery(store):
 def test_plant_state_of_backfilled_sample_has_last_counters(store):
     curve = sample(NOON + 300, {"pv_power": 3100.0}, quality=Quality.BACKFILLED)
     (plant,) = current_state(store, sample(NOON), curve).plants(NOON + 400)
-    assert known_values(plant.values) == {**VALUES, "pv_power": 3100.0}
+    assert known_values(plant.values) == {**VALUES, "pv_power": 3100.0, "pv_energy_today": 9.7}
 
 
 def test_plant_state_without_sample_is_empty(store):
@@ -190,6 +195,64 @@ def test_plant_state_ignores_stored_sample_from_the_future(store):
 def test_plant_state_with_stored_time_beyond_the_calendar_has_no_sample(store):
     (plant,) = current_state(store, sample(NOON)._replace(measured_at=1 << 50)).plants(NOON + 120)
     assert plant.measured_at is None
+
+
+FLOWS = {"pv_power": 2000.0, "grid_power": -1000.0, "battery_power": 0.0, "load_power": 1000.0}
+TODAY = {
+    "pv_energy_today": 9.5,
+    "grid_export_energy_today": 4.0,
+    "grid_import_energy_today": 1.2,
+    "load_energy_today": 5,
+}
+
+
+def test_daily_counter_of_an_earlier_sample_is_advanced_by_the_power_since(store):
+    polls = [sample(NOON + step, FLOWS) for step in range(720, HOUR + 1, 720)]
+    current = current_state(store, sample(NOON, {**FLOWS, **TODAY}), *polls, poll=polled(NOON + HOUR))
+    (plant,) = current.plants(NOON + HOUR + 60)
+    advanced = {"pv_energy_today": 11.5, "grid_export_energy_today": 5.0, "load_energy_today": 6.0}
+    assert {name: plant.values[name] for name in TODAY} == {**TODAY, **advanced}
+    assert plant.provisional == set(advanced), "an energy without power is known to be unchanged"
+    assert [one.values.get("pv_energy_today") for one in store.samples(PLANT, NOON, NOON + 2 * HOUR)] == [9.5] + 5 * [
+        None
+    ]
+    current_state(store, sample(NOON + HOUR + 60, {**FLOWS, **TODAY, "pv_energy_today": 11.3}))
+    (plant,) = current.plants(NOON + HOUR + 120)
+    assert (plant.values["pv_energy_today"], plant.provisional) == (11.3, set())
+
+
+def test_daily_counter_read_yesterday_begins_at_zero_at_midnight(store):
+    midnight = NOON - 12 * HOUR
+    night = [sample(midnight + step, {**FLOWS, "pv_power": 0.0}) for step in range(-HOUR, 6 * HOUR + 1, HOUR)]
+    evening = sample(midnight - 2 * HOUR, {**FLOWS, **TODAY})
+    (plant,) = current_state(store, evening, *night, poll=polled(midnight + 6 * HOUR)).plants(midnight + 6 * HOUR + 60)
+    assert (plant.values["pv_energy_today"], plant.values["load_energy_today"]) == (0.0, 6.0)
+    assert plant.provisional == TODAY.keys()
+
+
+def test_daily_counter_is_provisional_if_the_power_since_its_reading_is_unknown(store):
+    late = sample(NOON + 5 * HOUR, FLOWS)
+    (plant,) = current_state(store, sample(NOON, {**FLOWS, **TODAY}), late, poll=polled(late.measured_at)).plants(
+        late.measured_at + 60
+    )
+    assert {name: plant.values[name] for name in TODAY} == TODAY
+    assert plant.provisional == TODAY.keys()
+
+
+def test_daily_counter_is_provisional_if_its_power_is_polled_less_often(store):
+    powers = [sample(NOON + step, {"pv_power": 2000.0}) for step in (720, 1440)]
+    current = current_state(store, sample(NOON, {**FLOWS, **TODAY}), powers[0], poll=polled(NOON + 720))
+    assert current.plants(NOON + 730)[0].provisional == {"pv_energy_today"}
+    current_state(store, powers[1], poll=polled(NOON + 1440))
+    assert current.plants(NOON + 1450)[0].provisional == TODAY.keys()
+
+
+def test_solar_counter_is_advanced_over_a_night_without_samples(store):
+    dawn = NOON - 6 * HOUR
+    evening = sample(dawn - 8 * HOUR, {"pv_power": 5.0, "pv_energy_today": 20.0})
+    morning = [sample(dawn, {"pv_power": 10.0}), sample(dawn + 1800, {"pv_power": 1000.0})]
+    (plant,) = current_state(store, evening, *morning, poll=polled(dawn + 1800)).plants(dawn + 1860)
+    assert (plant.values["pv_energy_today"], plant.provisional) == (0.2, {"pv_energy_today"})
 
 
 MEASURED = {"pv1_voltage": 401.5, "pv1_energy_today": 4.5, "pv1_energy_total": 900.0, "status_text": "Normal"}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from heliograph.collect.freshness import (
     DEFAULT_INTERVAL,
     Freshness,
+    arrival_delay,
     freshness,
     sample_interval,
     slots_of,
@@ -183,6 +184,11 @@ def test_sample_interval_ignores_nights_and_gaps():
 def test_sample_interval_of_few_samples_is_default():
     assert sample_interval([]) == sample_interval([NOW, NOW + 700, NOW + 1400]) == DEFAULT_INTERVAL
     assert sample_interval([NOW, NOW, NOW]) == DEFAULT_INTERVAL
+
+
+@pytest.mark.parametrize(("ages", "delay"), [([], 0), ([999, 999], 0), ([20, 300, 290], 0), ([900, 1100, 999], 999)])
+def test_arrival_delay_is_the_median_age_of_late_samples_at_their_fetch(ages, delay):
+    assert arrival_delay(ages) == delay
 
 
 @given(st.lists(st.integers(NOW, NOW + DAY)))

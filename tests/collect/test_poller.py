@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state
 from heliograph.collect.schedule import PollPolicy, poll_rhythm
 from heliograph.collect.service import watch_queues
-from heliograph.errors import AccountLocked, StoreError
+from heliograph.errors import AccountLocked, RequestRefused, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.local_time import Clock
@@ -208,7 +208,7 @@ class Cloud(Client):
 
     def __init__(self, clock, load=PollLoad(), rotating=frozenset()):  # noqa: B008 - immutable
         self.clock, self.load, self.rotating = clock, load, rotating
-        self.error, self.free_from, self.rhythms = None, 0.0, []
+        self.error, self.free_from, self.rhythms, self.problems = None, 0.0, [], {}
 
     def free_at(self, requests):
         return self.free_from
@@ -218,7 +218,10 @@ class Cloud(Client):
         if self.error is not None:
             raise self.error
         now = datetime.fromtimestamp(self.clock.at, UTC)
-        return LivePoll((snapshot({"pv_power": 1.0}, measured_at=now, fetched_at=now),), self.load, self.rotating)
+        found = snapshot({"pv_power": 1.0}, measured_at=now, fetched_at=now)
+        if self.problems:
+            found = replace(found, plant=replace(found.plant, id="12"), devices=())
+        return LivePoll((found,), self.load, self.rotating, problems=self.problems)
 
 
 @contextmanager
@@ -268,6 +271,83 @@ def test_poller_stores_the_stated_interval_and_the_next_poll(tmp_path):
         next_at = poll()
     assert 660 <= next_at - clock.at <= 660 + 17
     assert status_of(tmp_path) == PollStatus(ROOF, int(clock.at), 660, int(next_at), "")
+
+
+class Stopping(Standing):
+    """A clock whose first wait ends the collector."""
+
+    until = None
+
+    async def wait(self, until, stop):
+        self.until = until
+        stop.set()
+
+
+def started(tmp_path, at, plants=()):
+    """Start a collector, and return when it waits for its first poll; None if it polls at once."""
+    clock = Stopping(at)
+    cloud = Cloud(clock)
+
+    async def run():
+        writer = BufferedWriter(lambda: SqliteStore(tmp_path / "heliograph.sqlite"))
+        await AccountPoller("home", lambda: cloud, writer, clock, PollPolicy(180.0), plants=plants).run(asyncio.Event())
+        await writer.finish()
+
+    asyncio.run(run())
+    return None if cloud.rhythms else clock.until
+
+
+def test_poller_that_starts_again_waits_until_the_next_stored_poll_is_due(tmp_path):
+    assert started(tmp_path, NOON.timestamp()) is None
+    due = status_of(tmp_path).next_at
+    for minutes in range(1, 10):
+        assert started(tmp_path, NOON.timestamp() + 60 * minutes) == due
+    assert started(tmp_path, NOON.timestamp() - 60) is None, "the clock was set back"
+
+
+@pytest.mark.parametrize(("seconds", "plants"), [(700, ()), (60, ("11", "12"))])
+def test_poller_that_starts_again_polls_at_once_if_a_poll_is_due_or_a_plant_is_new(tmp_path, seconds, plants):
+    started(tmp_path, NOON.timestamp())
+    assert started(tmp_path, NOON.timestamp() + seconds, plants) is None
+
+
+def test_poller_that_starts_again_after_an_error_tries_at_once(tmp_path):
+    with polling(tmp_path) as (clock, cloud, _, poll):
+        poll()
+        cloud.error = AccountLocked("the account is locked")
+        clock.at += 60
+        poll()
+    assert started(tmp_path, clock.at + 60) is None
+
+
+def test_poller_that_ended_while_it_filled_gaps_knows_of_its_poll(tmp_path):
+    class Ending:
+        async def fill(self, *_):
+            raise KeyboardInterrupt
+
+    with polling(tmp_path) as (clock, _, poller, poll):
+        poller._gap_filler = Ending()
+        with suppress(KeyboardInterrupt):
+            poll()
+    assert started(tmp_path, clock.at + 60) == clock.at + 660
+
+
+def test_poller_stores_the_other_plants_of_an_account_and_reports_the_one_that_failed(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, "heliograph.collect")
+    with polling(tmp_path) as (clock, cloud, poller, poll):
+        poll()
+        cloud.problems = {"11": RequestRefused("no right", vendor="acme")}
+        for minutes in (12, 24):
+            clock.at = NOON.timestamp() + 60 * minutes
+            poll()
+        found = status_of(tmp_path)
+        assert (found.polled_at, found.reason) == (int(NOON.timestamp()), "the cloud's response cannot be used")
+        assert (poller.progress.problem, poller.progress.samples) == (None, 4)
+        cloud.problems = {}
+        poll()
+    assert status_of(tmp_path).reason == ""
+    events = [one.msg.facts for one in caplog.records if isinstance(one.msg, LogEvent)]
+    assert [(one["event"], one["plant"]) for one in events] == [("poll.plant_failed", "11")]
 
 
 def test_poller_states_the_interval_of_a_plant_in_rotation(tmp_path):

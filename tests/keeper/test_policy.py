@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
@@ -25,7 +26,7 @@ from heliograph.errors import (
 from heliograph.keeper import policy
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.policy import HOUR, MINUTE
-from heliograph.keeper.state import BUCKET_SECONDS, MAX_DEBT_SECONDS, AccountState
+from heliograph.keeper.state import BUCKET_SECONDS, AccountState
 from heliograph.vendors.goodwe import GoodWe
 from heliograph.vendors.growatt import Growatt
 from support.paths import DOCS
@@ -500,6 +501,46 @@ def test_pacing_allows_requests_in_every_hour(book):
     assert sum(hours[:24]) * 2 <= 160
 
 
+def paced_rounds(book, days, lost=lambda now: False, size=2):
+    """Return when a script that cron starts every five minutes received the answers of all requests of a round."""
+    complete = []
+    for now in (NOON + turn * 300.0 for turn in range(days * 288)):
+        book.advance_to(now)
+        with suppress(Throttled):
+            policy.check_pacing(book, now, LIMITS)
+            for _ in range(size):
+                policy.check(book, now, LIMITS, is_login=False, interactive=False, fingerprint=str)
+                policy.on_send(book, now, is_login=False)
+                if lost(now):
+                    policy.on_error(book, now, Unreachable("no response"), str)
+                    break
+                policy.on_success(book)
+            else:
+                complete.append(now)
+    return complete
+
+
+def gaps(times):
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+def test_pacing_spreads_rounds_evenly_and_never_cuts_one_short(book):
+    complete = paced_rounds(book, 5)
+    assert max(gaps(complete)) <= 25 * MINUTE
+    assert len(complete) * 2 == sum(gap > 0 for gap in gaps(complete)) * 2 + 2
+    rounds_a_day = [sum(NOON + day * DAY <= at < NOON + (day + 1) * DAY for at in complete) for day in range(5)]
+    assert min(rounds_a_day) >= 72, "the quota of 160 requests allows 80 rounds"
+    assert max(gaps(complete[-72:])) <= 20 * MINUTE
+
+
+def test_pacing_lets_a_round_that_failed_be_repeated_at_once(book):
+    def lost(now):
+        return 2 * DAY <= now - NOON < 3 * DAY and int(now / 300) % 5 < 2
+
+    complete = paced_rounds(book, 5, lost)
+    assert max(gaps(complete)) <= 35 * MINUTE
+
+
 def test_pacing_does_not_interrupt_a_started_flow(book):
     policy.check_pacing(book, NOON, LIMITS)
     for _ in range(60):
@@ -523,7 +564,6 @@ def test_docs_keeper_lists_the_figures_of_the_code():
     known = {
         "BLOCK": Blocked.retry_after,
         "BUCKET_SECONDS": BUCKET_SECONDS,
-        "MAX_DEBT_SECONDS": MAX_DEBT_SECONDS,
         "DEFAULT_RETRY_AFTER": http.DEFAULT_RETRY_AFTER,
     }
     known |= {"PATIENCE": keeper.PATIENCE, "RELOGIN_DELAY": RELOGIN_DELAY, **vars(policy)}
@@ -534,7 +574,8 @@ def test_docs_keeper_lists_the_figures_of_the_code():
         named.update(names)
         if names != ["BUCKET_SECONDS"]:
             assert figure == " to ".join(spelled(known[name]) for name in names), names
-    described_in_text = {"TOLERATED_MISSES", "MAX_REFUSED_PASSWORDS", "DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
+    described_in_text = {"TOLERATED_MISSES", "MAX_REFUSED_PASSWORDS", "MAX_SEQUENCE"}
+    described_in_text |= {"DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
     assert {name for name in vars(policy) if name.isupper()} - described_in_text <= named
     for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
         requests, logins, reserve, login_reserve = kind.default_limits

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Thread
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from heliograph.errors import StoreError, Throttled
 from heliograph.keeper import snapshot_file
 from heliograph.keeper.snapshot_file import SnapshotFile
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
+from heliograph.vendors.base import PollRhythm
 
 NOON = datetime(2026, 6, 21, 10, 2, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -53,7 +55,7 @@ def file(tmp_path):
 def test_saved_snapshot_equals_the_fetched_one(file, zone):
     snapshot = make_snapshot(zone=zone)
     file.add([snapshot], 100.0, None, is_all=False)
-    assert file.find("1", None) == (100.0, (snapshot,))
+    assert file.find("1", None) == (100.0, (snapshot,), False)
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
@@ -83,13 +85,13 @@ def test_find_without_plant_returns_all_plants_only_if_all_were_fetched(file):
     file.add([first, second], 200.0, None, is_all=True)
     newer = make_snapshot("1", minute=5)
     file.add([newer], 500.0, None, is_all=False)
-    assert file.find(None, None) == (200.0, (newer, second))
+    assert file.find(None, None)[:2] == (200.0, (newer, second))
     assert file.find("3", None) is None
 
 
 def test_find_remembers_an_account_without_plants(file):
     file.add([], 100.0, None, is_all=True)
-    assert file.find(None, None) == (100.0, ())
+    assert file.find(None, None)[:2] == (100.0, ())
 
 
 def test_find_returns_no_snapshot_of_a_client_with_another_time_zone(file):
@@ -133,7 +135,7 @@ def test_damaged_file_is_empty_with_a_warning_and_is_replaced(file, caplog, text
 def test_file_with_unknown_members_of_a_newer_version_is_read(file):
     file.add([make_snapshot()], 100.0, None, is_all=False)
     file.path.write_text(file.path.read_text().replace('"@":"Plant"', '"@":"Plant","colour":"red"'))
-    assert file.find("1", None) == (100.0, (make_snapshot(),))
+    assert file.find("1", None)[:2] == (100.0, (make_snapshot(),))
 
 
 def test_symlink_is_not_followed(file, tmp_path):
@@ -297,6 +299,47 @@ def test_program_that_must_wait_is_offered_the_saved_snapshot_and_interactive_us
         client.plant_info(plant)
     assert client.snapshot(plant, max_age=361)
     assert cloud.client(interactive=True, limits=limits).snapshot(plant)
+
+
+def test_program_without_budget_gets_what_the_collector_has_polled_since(cloud, sent):
+    limits = Limits(requests=40, logins=8, reserve=4)
+    script, collector = cloud.client(limits=limits), cloud.client(limits=limits, self_throttled=True)
+    plant = script.plants()[0].id
+    first = script.snapshot(plant)
+    file = script.guard.snapshot_file
+    file.mark_stored(file.queued())
+    while script.budget.next_free is None:
+        cloud.clock.now += 301
+        cloud.emulator.world.clock.set(datetime.fromtimestamp(cloud.clock.now, UTC))
+        polled = collector.live(PollRhythm(720.0, 720.0, 1e9), [plant]).snapshots
+        file.share(polled, cloud.clock.now, None)
+    cloud.clock.now += 600
+    sent()
+    found = script.snapshot(plant)
+    assert sent() == 0
+    assert found.measured_at == polled[0].measured_at > first.measured_at
+    assert found.values["pv_energy_total"] is not None
+    with pytest.raises(Throttled):
+        script.snapshot(plant, max_age=0)
+    cloud.clock.now += 1800
+    if script.budget.next_free is not None:
+        with pytest.raises(Throttled):
+            script.snapshot(plant)
+
+
+def test_shared_snapshot_has_the_counters_of_the_same_day_that_were_not_polled(file):
+    assert file.share((make_snapshot(),), 1.0, None) is None
+    assert file.find("1", None) is None, "no program has used the account"
+    whole = replace(make_snapshot(), values={"pv_power": 1.0, "pv_energy_today": 2.0, "pv_energy_total": 3.0})
+    file.add((whole,), 1.0, None, is_all=True)
+    file.mark_stored(file.queued())
+    for hours, expected in ((1, {"pv_energy_today": 2.0, "pv_energy_total": 3.0}), (30, {"pv_energy_total": 3.0})):
+        polled = replace(whole, measured_at=whole.measured_at + timedelta(hours=hours), values={"pv_power": 5.0})
+        file.share((polled,), 2.0, None)
+        (found,) = file.find(None, None).snapshots
+        assert found.values == {"pv_power": 5.0, **expected}
+    assert file.find("1", None).at == 2.0
+    assert file.queued() == ()
 
 
 def test_snapshot_is_returned_with_a_warning_if_it_cannot_be_saved(cloud, caplog):

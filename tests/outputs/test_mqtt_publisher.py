@@ -129,6 +129,18 @@ def test_publisher_sends_only_changes_and_null_for_missing_values(store, broker)
     assert asyncio.run(scenario()) == {STATE, "heliograph/acme/11/availability"}
 
 
+def test_publisher_names_provisional_values(store, broker):
+    write_samples(store, make_sample(pv_power=3000.0, pv_energy_today=9.5), make_sample(at=NOON + 720, pv_power=3000.0))
+
+    async def scenario():
+        async with running_publisher(store, broker, FastClock(NOON + 800)), watch_broker(broker.port) as watcher:
+            await watcher.wait_for_json(STATE, pv_energy_today=10.1, provisional=["pv_energy_today"])
+            write_samples(store, make_sample(at=NOON + 760, pv_power=3000.0, pv_energy_today=10.0))
+            await watcher.wait_for_json(STATE, pv_energy_today=10.0, provisional=[])
+
+    asyncio.run(scenario())
+
+
 def test_publisher_keeps_plant_available_while_it_is_not_polled(store, broker):
     locked = PollStatus(ROOF, NOON + 60, 720, NOON + 24 * 3600, "locked until 12:00")
     write_samples(store, make_sample())

@@ -91,6 +91,13 @@ def test_exposition_freshness_and_status_are_state_sets(text):
     assert found[f'heliograph_plant_freshness{{{ROOF},freshness="live"}}'] == "1.0"
 
 
+def test_exposition_marks_provisional_values(plants):
+    (roof,) = [one for one in plants if one.series == Series("growatt", "11")]
+    found = values(exposition([replace(roof, provisional=frozenset({"pv_energy_today"}))], ()))
+    marks = {line: value for line, value in found.items() if "provisional" in line}
+    assert marks == {f'heliograph_value_provisional{{{ROOF},metric="pv_energy_today"}}': "1.0"}
+
+
 def test_exposition_of_a_plant_that_is_not_polled_reports_the_next_poll(tmp_path):
     locked = PollStatus(Series("growatt", "11"), NOON + 20, 720, NOON + 90_000, "locked")
     with open_store(written(tmp_path / "s.sqlite", home(), Batch(polls=[locked]))) as store:

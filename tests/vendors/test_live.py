@@ -14,6 +14,7 @@ from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import RequestRefused, Unreadable
 from heliograph.model import Plant, Snapshot, Status
 from heliograph.vendors.base import PollRhythm
 from heliograph.vendors.live import AccountPoll, PlantCost, list_problems
@@ -271,3 +272,28 @@ def test_take_due_lets_no_plant_wait_longer_than_the_interval_when_others_are_ta
             fetched_at[plant] = now
         now += 1110.0
     assert longest < 5400.0 + 2 * 1110.0
+
+
+@pytest.mark.parametrize(("vendor", "families"), [("growatt", ("mix", "tlx")), ("goodwe", ("hybrid", "single"))])
+def test_live_poll_reports_the_error_of_one_plant_and_polls_the_others(vendor, families):
+    gone, healthy = families
+    with account(vendor) as case:
+        case.poll(*families)
+        plants = case.holder.plants
+        case.holder.plants = [plant for plant in plants if plant.family != gone]
+        for _ in range(3):
+            poll, requests = case.poll(*families, minutes=12)
+            assert [one.plant.id for one in poll.snapshots] == [case.plants[healthy]]
+            assert isinstance(poll.problems.get(case.plants[gone]), RequestRefused | Unreadable)
+            assert requests <= 4
+        case.holder.plants = plants
+        poll, _ = case.poll(*families, minutes=60)
+        assert (len(poll.snapshots), poll.problems) == (2, {})
+
+
+def test_live_poll_of_one_plant_raises_its_error():
+    with account("growatt") as case:
+        case.poll("mix")
+        case.holder.plants = []
+        with pytest.raises((RequestRefused, Unreadable)):
+            case.poll("mix", minutes=12)

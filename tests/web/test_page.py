@@ -16,7 +16,7 @@ from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.errors import ConfigError
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredMeasurements, StoredSample
+from heliograph.store.base import Batch, Day, PollStatus, Series, SeriesInfo, StoredMeasurements, StoredSample
 from heliograph.web.page import fleet as page_fleet
 from heliograph.web.page import flow, format, history, totals  # noqa: A004
 from heliograph.web.page import status as page_status
@@ -208,6 +208,17 @@ def test_totals_share_counts_only_days_with_both_energies():
     assert totals._split(days, "pv_energy", "grid_export_energy").share == 60
     assert totals._split(days[1:], "pv_energy", "grid_export_energy") is None
     assert totals._split([], "pv_energy", "grid_export_energy") is None
+
+
+def test_poll_note_says_how_late_data_arrives():
+    plant = PlantState(
+        series=HOME, name=None, zone=BERLIN, status=Status.ONLINE, quality=Quality.LIVE, measured_at=at(12),
+        fetched_at=at(12), freshness=Freshness.LIVE, sample_interval=300, values={},
+        poll=PollStatus(HOME, at(12), 720, at(12) + 720),
+    )  # fmt: skip
+    assert format.poll_note(plant, at(12)) == "polled every 12 minutes, next 12:12"
+    late = replace(plant, arrival_delay=1000.0)
+    assert format.poll_note(late, at(12)) == "polled every 12 minutes, data arrives 17 minutes late, next 12:12"
 
 
 def test_device_badge_agrees_with_its_plant():
@@ -500,7 +511,7 @@ def scene_with_polls(*energies, plants=(HOME,)):
 
 
 def test_first_counters_are_shown_at_once_and_marked_until_confirmed(tmp_path):
-    reason = "Values with ~ are not confirmed by a second reading yet."
+    reason = "Values with ~ are not confirmed by a second reading yet, or calculated from the power since."
     for polls, shown in (((9.1,), "~9.10"), ((9.1, 9.1), "~9.10"), ((9.1, 9.4), "9.40")):
         folder = tmp_path / f"{len(polls)} {shown}"
         folder.mkdir()

@@ -34,6 +34,8 @@ _SENTENCES = {
     "web.listening": "Page: {address}",
     "gapfill.done": "history of plant {plant}: {span} {period}: {result}",
     "gapfill.deferred": "{account}: gap filling postponed: {why}",
+    "poll.resumed": "{account}: next poll in {wait}, as planned before this start",
+    "poll.plant_failed": "{account}: plant {plant} was not polled: {why}",
     "poll.waiting": "{account}: next poll in {wait}: {why}",
     "poll.failed": "{account}: poll failed: {why}",
     "timezone.missing": "{account}: {advice}",
@@ -126,7 +128,8 @@ def describe_values(plant: PlantState) -> str:
     if (watts := values.get("grid_power")) is not None:
         parts.append(_direction(watts, "importing", "exporting").strip() or "no grid exchange")
     if (energy := values.get("pv_energy_today")) is not None:
-        parts.append(f"today {amount(energy, 'kWh')}")
+        mark = "~" if "pv_energy_today" in plant.provisional else ""
+        parts.append(f"today {mark}{amount(energy, 'kWh')}")
     return ", ".join(parts) or "no current values"
 
 

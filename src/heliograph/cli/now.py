@@ -143,4 +143,4 @@ def print_snapshots(snapshots: Sequence[Snapshot], provisional: Mapping[tuple[st
     console.print(snapshot_table(snapshots, console.width, provisional=provisional))
     shown = {PV_ENERGY_TODAY.name, PV_ENERGY_TOTAL.name}
     if any(names & shown for names in provisional.values()):
-        console.print("~ not confirmed by a second reading yet", style="dim")
+        console.print("~ not confirmed by a second reading, or calculated from the power since", style="dim")

@@ -261,17 +261,18 @@ def store_lines(store: StoreSummary, now: datetime) -> Iterator[str]:
         count = f"{samples} sample{'' if samples == 1 else 's'}"
         yield f"  {plant.title} ({plant.series.vendor} {plant.series.plant}): {age}, {count}"
         if plant.poll is not None:
-            yield f"    {poll_text(plant.poll, now)}"
+            yield f"    {poll_text(plant.poll, now, plant.arrival_delay)}"
 
 
-def poll_text(poll: PollStatus, now: datetime) -> str:
-    """Return how often a plant is polled and when next, or why it is not."""
+def poll_text(poll: PollStatus, now: datetime, delay: float = 0.0) -> str:
+    """Return how often a plant is polled and when next, or why it is not; its data arrives `delay` seconds late."""
     last, next_at = (format_local_time(datetime.fromtimestamp(at, UTC), now) for at in (poll.polled_at, poll.next_at))
     if now.timestamp() > poll.next_at + POLL_GRACE:
         return f"last polled {last}; the poll at {next_at} did not happen: is the collector (heliograph run) running?"
     if poll.reason or poll.next_at - poll.polled_at > 2 * poll.interval:  # at night without a battery
         return f"last polled {last}, next {next_at}" + (f": {poll.reason}" if poll.reason else "")
-    return f"polled every {format_duration(timedelta(seconds=poll.interval))}, next {next_at}"
+    late = f", data arrives {format_duration(timedelta(seconds=delay))} late" if delay else ""
+    return f"polled every {format_duration(timedelta(seconds=poll.interval))}{late}, next {next_at}"
 
 
 def store_dict(store: StoreSummary) -> dict[str, Any]:
@@ -291,6 +292,7 @@ def store_dict(store: StoreSummary) -> dict[str, Any]:
                 "last_sample": plant.measured_at and datetime.fromtimestamp(plant.measured_at, UTC).isoformat(),
                 "freshness": str(plant.freshness),
                 "poll": plant.poll and poll_data(plant.poll),
+                "delay_seconds": plant.arrival_delay,
             }
             for plant, samples in store.plants
         ],

@@ -27,6 +27,8 @@ POLL_GRACE = 600
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 _ENOUGH_DAYS = 3
+_PROMPT = 10 * _MINUTE
+"""Data that is usually older than this when it is fetched arrives late."""
 _MARGIN = 25 * _MINUTE
 """A plant certainly reports only this long after its usual start and before its usual end: clouds and the season."""
 _NEARBY = 2 * _HOUR
@@ -126,6 +128,16 @@ def upload_interval(sample_interval: float, poll_interval: float | None) -> floa
     if poll_interval is None or sample_interval > 1.5 * poll_interval:
         return sample_interval
     return min(sample_interval, DEFAULT_INTERVAL)
+
+
+def arrival_delay(ages: Iterable[int]) -> float:
+    """Return the usual seconds between a measurement and its fetch, given some of them; 0 if data arrives promptly.
+
+    A prompt sample is as old as the datalogger's upload when it is fetched, which is part of the poll interval.
+    """
+    known = list(ages)
+    delay = float(median(known)) if len(known) >= _ENOUGH_DAYS else 0.0
+    return delay if delay > _PROMPT else 0.0
 
 
 def usually_reporting(sample_times: Iterable[int], now: int, zone: tzinfo) -> bool:

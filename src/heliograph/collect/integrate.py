@@ -1,9 +1,9 @@
 """Energies integrated from power curves.
 
-The energies of today until now show whether a daily counter is today's. The energies of a past day complete those that
-no API reports: the last counter reading plus the integrated power after it. A cloud may report some energies live only.
-The energy after the last poll before midnight is then in no response, but the day's curve contains the power. The
-quality of such a day is `backfilled`.
+The energies of today until now show whether a daily counter is today's, and advance it between two readings. The
+energies of a past day complete those that no API reports: the last counter reading plus the integrated power after it.
+A cloud may report some energies live only. The energy after the last poll before midnight is then in no response, but
+the day's curve contains the power. The quality of such a day is `backfilled`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from math import floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.collect.counters.repair import finalise_day, is_provisional_day
@@ -34,11 +35,18 @@ POWER_OF_ENERGY = {
     "load_energy": ("load_power", 1),
 }
 """The power that is integrated for each energy, and its sign."""
+POWERS = tuple(sorted({name for name, _ in POWER_OF_ENERGY.values()}))
 MAX_HOLD = 3600
 """Seconds a power holds until the next point; over a longer gap it holds for one step."""
 _STEP = 300
 _MAX_GAP = 2400
 """Seconds between two powers from which today's energy is accurate enough to judge a counter."""
+ADVANCE_SECONDS = 3 * 3600 + 900
+"""Seconds between two powers over which a counter is advanced: some hybrids are polled every three hours at night."""
+_CURRENT = 1200
+"""Seconds after the start of a day or a counter reading by which a power must be known."""
+_DARK = 20.0
+"""Solar power in W; between two powers up to this one there was no sun, for however long."""
 _DAWN = 0.1
 """The first power of a day, as a share of the day's greatest, up to which the night before had none."""
 
@@ -49,8 +57,7 @@ def energies_since_midnight(store: Store, series: Series, zone: tzinfo, until: i
     An energy whose power has a gap of more than 40 minutes is omitted; the night of solar power is no gap.
     """
     start = day_start(day_at(until, zone), zone)
-    powers = sorted({name for name, _ in POWER_OF_ENERGY.values()})
-    samples = list(store.samples(series, start, until, powers))
+    samples = list(store.samples(series, start, until, POWERS))
     energies = {}
     for kind, (name, sign) in POWER_OF_ENERGY.items():
         points = [(sample.measured_at, value) for sample in samples if (value := sample.values[name]) is not None]
@@ -71,6 +78,47 @@ class LastReading(NamedTuple):
 
     at: int
     kwh: float
+
+
+def advance_counters(
+    samples: Sequence[StoredSample], readings: Mapping[str, LastReading], midnight: int
+) -> dict[str, float | None]:
+    """Return the energies since midnight at the last sample that are newer than the last reading of their counter.
+
+    The samples contain powers of at least `ADVANCE_SECONDS` before midnight or before the oldest reading. A counter
+    that was last read before midnight begins at 0. Energies are in kWh, rounded down to the tenths that devices report;
+    None if the power since the reading is not known.
+    """
+    energies: dict[str, float | None] = {}
+    for kind, reading in readings.items():
+        name, sign = POWER_OF_ENERGY[kind]
+        points = [(sample.measured_at, value) for sample in samples if (value := sample.values.get(name)) is not None]
+        since, kwh = reading if reading.at >= midnight else LastReading(midnight, 0.0)
+        if not points or points[-1][0] <= since:
+            if samples[-1].measured_at > since + _CURRENT:
+                energies[kind] = None
+            continue
+        added = _interpolate(points, sign, since, is_solar=kind == "pv_energy")
+        energies[kind] = None if added is None else max(kwh, floor((kwh + added) * 10 + 1e-6) / 10)
+    return energies
+
+
+def _interpolate(points: Sequence[tuple[int, float]], sign: int, since: int, *, is_solar: bool) -> float | None:
+    """Return the energy in one direction from `since` to the last point, in kWh; None if the curve has a long gap."""
+    if points[0][0] > since + _CURRENT:
+        return None
+    watt_seconds = max(0.0, sign * points[0][1]) * max(0, points[0][0] - since)
+    for (at, power), (after, next_power) in pairwise(points):
+        if after <= since:
+            continue
+        if after - at > ADVANCE_SECONDS:
+            if is_solar and max(power, next_power) <= _DARK:
+                continue
+            return None
+        start, first, last = max(at, since), max(0.0, sign * power), max(0.0, sign * next_power)
+        first += (last - first) * (start - at) / (after - at)
+        watt_seconds += (first + last) / 2 * (after - start)
+    return watt_seconds / 3_600_000
 
 
 def add_integrated_energies(

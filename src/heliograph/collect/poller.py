@@ -5,35 +5,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
 from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import poll_requests
-from heliograph.collect.pollstate import StoredState, read_curves, read_state, second_of_day
+from heliograph.collect.poll_warnings import PollWarnings
+from heliograph.collect.pollstate import StoredState, account_polls, read_curves, read_state, second_of_day
 from heliograph.collect.schedule import (
     DAY,
     POLL_SHARE,
+    RETRY_SECONDS,
+    UNUSABLE,
     UPLOAD_INTERVAL,
-    BudgetWarning,
     Daylight,
     PollPolicy,
     daylight_of,
     jitter,
     night_rhythm,
     poll_rhythm,
+    wait_after,
 )
 from heliograph.collect.snapshot_queue import drain_queue
 from heliograph.core.effects import run_on_thread
 from heliograph.errors import AccountLocked, Blocked, HeliographError, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import Batch, PollStatus, Series, samples_of, series_of
+from heliograph.store.base import Batch, PollStatus, Series, series_of
 from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import tzinfo
 
     from heliograph.collect.counters.repair import CounterStates
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient, LivePoll, PollRhythm
 
-RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
 BOOST_SECONDS = 600.0
 """Seconds of faster polls after a person's action."""
 _REFRESH_SECONDS = 1800.0
@@ -93,8 +96,7 @@ class AccountPoller:
         self._plants = plants
         self._gap_filler = gap_filler
         self._states: CounterStates = {}
-        self._rejected: set[Series] = set()
-        self._budget_warning = BudgetWarning()
+        self._warnings = PollWarnings(name)
         self._load: PollLoad | None = None
         self._fetched: LivePoll | None = None
         self._cost = 1.0
@@ -103,6 +105,8 @@ class AccountPoller:
         self._history_requests = 0
         self._read_at: float | None = None
         self._statuses: dict[Series, PollStatus] = {}
+        self._failed: Collection[str] = ()
+        """Ids of the plants that the last poll failed to fetch."""
         self._logged_reason = ""
         self._boost_until = 0.0
         self._reserve = 0
@@ -111,11 +115,27 @@ class AccountPoller:
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll and wait until stopped."""
+        """Poll and wait until stopped; the first poll is due by what an earlier run stored of its last one."""
+        self.progress.next_at = await self._first_due()
         while not stop.is_set():
-            self.progress.next_at = await self.poll_once()
             while await self._woken(stop):
                 await self._drain()
+            if not stop.is_set():
+                self.progress.next_at = await self.poll_once()
+
+    async def _first_due(self) -> float:
+        """Return when the stated interval since the last stored poll is over; now without one, or after an error."""
+        now = self.clock.now()
+        try:
+            polls = await self.writer.run(partial(account_polls, account=self.progress.name, plants=self._plants))
+        except StoreError:
+            return now  # the first poll reports it
+        if any(one.polled_at > now for one in polls):
+            return now  # the clock was set back
+        due = float(min((one.next_at for one in polls if not one.reason), default=0))
+        if due > now:
+            _log.info(LogEvent("poll.resumed", account=self.progress.name, seconds=float(round(due - now))))
+        return max(due, now)
 
     async def _woken(self, stop: asyncio.Event) -> bool:
         """Wait until the next poll is due; return True if `wake` or `boost` was called before."""
@@ -227,7 +247,7 @@ class AccountPoller:
             self._boosted.append((now, cost))
         snapshots = poll.snapshots
         if self.progress.polled_at is None:
-            self._warn_about_fixed_offsets(snapshots)
+            self._warnings.warn_about_fixed_offsets(snapshots)
         self.progress.polled_at = self.clock.now()
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
@@ -237,13 +257,26 @@ class AccountPoller:
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         self._fetched = None
         self._states.update(batch.counters)
-        self._warn_about_rejected_samples(snapshots, batch)
+        self._warnings.warn_about_rejected_samples(snapshots, batch)
+        self._warnings.warn_about_failed_plants(poll.problems, snapshots)
         self._note_polled(poll, self._rhythm(now, budget))
         self.progress.samples += len(batch.samples)
-        saved = await self.writer.write(batch)
+        # With the samples, because the next start must know of this poll even if the program ends before the wait.
+        saved = await self.writer.write(replace(batch, polls=tuple(self._statuses.values())))
+        await self._share(client, snapshots)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
         _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=cost, saved=saved))
         return budget
+
+    async def _share(self, client: AsyncSolarClient, snapshots: Sequence[Snapshot]) -> None:
+        """Save the polled snapshots for other programs of the account, so that they need no request."""
+        file = client.guard.snapshot_file
+        if not file.changed_at():
+            return
+        try:
+            await asyncio.to_thread(file.share, snapshots, self.clock.now(), client.session.zone)
+        except StoreError as error:
+            _log.warning(LogEvent("snapshots.not_saved", why=error))
 
     def _rhythm(self, now: float, budget: Budget) -> PollRhythm:
         """Return the intervals that apply now."""
@@ -261,7 +294,7 @@ class AccountPoller:
     async def _next(self, client: AsyncSolarClient, now: float, budget: Budget) -> tuple[float, str]:
         """Return when the next poll is due, and why it is later than stated."""
         rhythm, zone = self._rhythm(now, budget), self._zone
-        self._warn_about_interval(rhythm, budget)
+        self._warnings.warn_about_interval(self._policy.interval, rhythm, self._load, budget)
         due = now + rhythm.interval + jitter(self.progress.name, rhythm.interval)
         if zone is not None and not rhythm.daylight:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
@@ -280,6 +313,7 @@ class AccountPoller:
             self._statuses[series] = PollStatus(
                 series, at, interval, at + interval, unconfirmed=snapshot.plant.id in poll.unconfirmed
             )
+        self._failed = poll.problems.keys()
 
     async def _save_statuses(self, next_at: float, reason: str) -> None:
         """Store when each plant was polled and will be."""
@@ -294,7 +328,8 @@ class AccountPoller:
         for series, status in self._statuses.items():
             # A plant that is polled in rotation has its own time.
             due = max(next_at, status.polled_at + status.interval) if not reason else next_at
-            self._statuses[series] = status._replace(next_at=int(due), reason=reason)
+            why = reason or (UNUSABLE if series.plant in self._failed else "")
+            self._statuses[series] = status._replace(next_at=int(due), reason=why)
         if self._statuses:
             await self.writer.write(Batch(polls=tuple(self._statuses.values())))
 
@@ -303,43 +338,6 @@ class AccountPoller:
         if not isinstance(self.progress.problem, StoreError):
             await self._save_statuses(next_at, reason)
         return next_at
-
-    def _warn_about_fixed_offsets(self, snapshots: Sequence[Snapshot]) -> None:
-        """Warn once about plants whose time zone is a fixed UTC offset: their history across DST will be shifted."""
-        plants = [snapshot.plant.id for snapshot in snapshots if isinstance(snapshot.plant.zone, timezone)]
-        if plants:
-            advice = 'the cloud reports no time zone; set timezone = "Europe/…" in the configuration'
-            _log.warning(
-                LogEvent("timezone.missing", account=self.progress.name, plants=",".join(plants), advice=advice)
-            )
-
-    def _warn_about_rejected_samples(self, snapshots: Sequence[Snapshot], batch: Batch) -> None:
-        """Warn about samples that were set aside, once until another series is affected or none."""
-        stored = {sample.series for sample in batch.samples}
-        rejected = {sample.series for snapshot in snapshots for sample in samples_of(snapshot)} - stored
-        if rejected - self._rejected:
-            names = ",".join(sorted("/".join(filter(None, series[1:])) for series in rejected))
-            why = "its time is wrong: check the clock of the datalogger and of this computer"
-            _log.warning(LogEvent("sample.rejected", account=self.progress.name, series=names, why=why))
-        self._rejected = rejected
-
-    def _warn_about_interval(self, rhythm: PollRhythm, budget: Budget) -> None:
-        """Warn once if the budget does not allow the configured interval."""
-        interval = self._policy.interval
-        if rhythm.daylight and self._budget_warning.due(interval, rhythm.interval):
-            load = self._load or PollLoad()
-            why = (
-                f"a poll takes {load.every_poll} requests, {load.flows + load.slow} more are due less often, "
-                f"and polls may use {budget.daily * POLL_SHARE:.0f} of {budget.daily} a day"
-            )
-            event = LogEvent(
-                "poll.interval_extended",
-                account=self.progress.name,
-                interval=interval,
-                seconds=float(rhythm.interval),
-                why=why,
-            )
-            _log.warning(event)
 
     async def _refresh(self, now: float) -> None:
         """Read what may have changed in the store: the daylight, and the requests of a backfill."""
@@ -381,20 +379,6 @@ class AccountPoller:
         if isinstance(error, LoginFailed) or not isinstance(error, Throttled | Unreachable | StoreError):
             # The user may have fixed the credentials; the keeper sends a login only if they have changed.
             self.client = None
-        delay, reason = _wait_after(error)
+        delay, reason = wait_after(error)
         until = datetime.fromtimestamp(self.clock.now() + delay, UTC).astimezone(self._zone)
         return delay, f"{reason} until {until:%H:%M}" if isinstance(error, AccountLocked | Blocked) else reason
-
-
-def _wait_after(error: HeliographError) -> tuple[float, str]:
-    """Return the seconds to wait after an error, and the reason in words."""
-    if isinstance(error, Throttled):
-        kinds = {AccountLocked: "locked", Blocked: "blocked by the cloud"}
-        return max(error.retry_after, 1.0), kinds.get(type(error), error.message)
-    if isinstance(error, LoginFailed):
-        return LOGIN_RETRY_SECONDS, "the login failed"
-    if isinstance(error, Unreachable):
-        return RETRY_SECONDS, "the cloud cannot be reached"
-    if isinstance(error, StoreError):
-        return RETRY_SECONDS, "the store is unavailable"
-    return LONG_RETRY_SECONDS, "the cloud's response cannot be used"

@@ -13,7 +13,7 @@ from heliograph.local_time import day_at, day_start
 from heliograph.store.base import series_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import tzinfo
 
     from heliograph.collect.counters.repair import CounterStates
@@ -66,6 +66,14 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
         sum(history_requests(store, series, now) for series in plants),
         tuple(statuses[series] for series in plants if series in statuses),
     )
+
+
+def account_polls(store: Store, account: str, plants: Collection[str]) -> tuple[PollStatus, ...]:
+    """Return how the plants of a configured account were last polled; none if one of `plants` has not been polled."""
+    known = {info.series for info in store.series() if info.account == account and not info.series.device}
+    polls = {series.plant: poll for series, poll in store.poll_statuses().items() if series in known}
+    wanted = [polls.get(plant) for plant in plants or polls]
+    return tuple(poll for poll in wanted if poll is not None) if None not in wanted else ()
 
 
 async def read_curves(store: StoreThread, snapshots: Sequence[Snapshot], states: CounterStates) -> Curves:

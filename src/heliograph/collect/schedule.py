@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from heliograph.errors import AccountLocked, Blocked, LoginFailed, StoreError, Throttled, Unreachable
 from heliograph.vendors.base import PollLoad, PollRhythm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from heliograph.errors import HeliographError
+
+RETRY_SECONDS, LOGIN_RETRY_SECONDS, LONG_RETRY_SECONDS = 60.0, 300.0, 900.0
+UNUSABLE = "the cloud's response cannot be used"
 UPLOAD_LAG = 45.0
 """Seconds from a datalogger's upload until the cloud reports the sample."""
 UPLOAD_INTERVAL = 300.0
@@ -189,3 +194,17 @@ class BudgetWarning:
 def jitter(name: str, interval: float) -> float:
     """Return the seconds by which an account's polls are shifted, so that accounts do not poll in step."""
     return crc32(name.encode()) % 1000 / 1000 * min(UPLOAD_LAG, interval / 40)
+
+
+def wait_after(error: HeliographError) -> tuple[float, str]:
+    """Return the seconds to wait after an error, and the reason in words."""
+    if isinstance(error, Throttled):
+        kinds = {AccountLocked: "locked", Blocked: "blocked by the cloud"}
+        return max(error.retry_after, 1.0), kinds.get(type(error), error.message)
+    if isinstance(error, LoginFailed):
+        return LOGIN_RETRY_SECONDS, "the login failed"
+    if isinstance(error, Unreachable):
+        return RETRY_SECONDS, "the cloud cannot be reached"
+    if isinstance(error, StoreError):
+        return RETRY_SECONDS, "the store is unavailable"
+    return LONG_RETRY_SECONDS, UNUSABLE

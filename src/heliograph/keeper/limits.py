@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 DAY = 24 * 3600.0
 UPLOAD_INTERVAL = 300.0
 """Seconds between the uploads of a datalogger: a younger snapshot cannot have changed, so it is not fetched again."""
+SHARED_SECONDS = 1800.0
+"""Seconds for which a saved snapshot answers a program whose request the budget does not allow."""
 
 BackoffKind = Literal["locked", "blocked", "throttled", "unreachable", "login"]
 

@@ -7,6 +7,7 @@ sources of the figures are in docs/keeper.md.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING
 
 from heliograph.errors import (
@@ -19,6 +20,7 @@ from heliograph.errors import (
     Unreachable,
 )
 from heliograph.keeper.limits import DAY, Backoff, BackoffKind, Budget, Limits
+from heliograph.keeper.state import BUCKET_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,10 @@ MAX_REFUSED_PASSWORDS = 10
 OTHER_LOGIN_WAIT, MAX_OTHER_LOGIN_WAIT = 15 * MINUTE, 2 * HOUR
 BURST_SHARE = 0.25
 """The share of a day's requests a program may send in a burst; the rest is spread evenly over the day."""
+MAX_DEBT_SECONDS = 1800.0
+"""The longest wait, in seconds, for the burst of another program; the 24-hour count still applies."""
+MAX_SEQUENCE = 8
+"""The requests that a sequence is assumed to take at most; another program's burst is no sequence."""
 TOLERATED_MISSES = 2
 """Requests in a row without a response before a back-off."""
 UNREACHABLE_WAIT, MAX_UNREACHABLE_WAIT = 30.0, 15 * MINUTE
@@ -98,9 +104,23 @@ def check_pacing(state: AccountState, now: float, limits: Limits) -> None:
 
 
 def _pacing_delay(state: AccountState, limits: Limits) -> float:
+    """Return the seconds until the next sequence of requests, so that the quota lasts until used requests return.
+
+    A sequence is assumed to take as many requests as usual. After a request without a response the wait is omitted,
+    because a program that failed has nothing yet; the back-off for an unreachable cloud limits the repetitions.
+    """
     limit, _ = limits.effective(interactive=False)
-    burst = max(limit * BURST_SHARE, 1.0)
-    return state.pacing_delay(burst, max(limit - burst, 1.0) / DAY)
+    used = state.requests_used
+    if used < max(limit * BURST_SHARE, 1.0):
+        return 0.0
+    free, spacing, (last, size) = limit - used, 0.0, state.spent[-1]
+    for start, count in state.spent:
+        spacing = max(spacing, (start + BUCKET_SECONDS + DAY - state.at) / max(free, 1))
+        free += int(count)
+    usual = min(sorted(int(count) for _, count in state.spent)[len(state.spent) // 2], MAX_SEQUENCE)
+    enough_at = state.available_at(limit - usual + 1) if used + usual > limit else state.at
+    spread_at = state.at if state.misses else last + min(size * spacing, MAX_DEBT_SECONDS)
+    return max(0.0, ceil(max(enough_at, spread_at) - state.at))
 
 
 def _active_backoff(state: AccountState, now: float) -> str:

@@ -54,6 +54,14 @@ class SavedSnapshot(NamedTuple):
         return found
 
 
+class FoundSnapshots(NamedTuple):
+    """Saved snapshots, when the oldest of them was fetched, and whether all are stored, as a collector does."""
+
+    at: float
+    snapshots: tuple[Snapshot, ...]
+    is_stored: bool
+
+
 class _Content(NamedTuple):
     saved: list[SavedSnapshot]
     """Oldest first."""
@@ -76,7 +84,7 @@ class SnapshotFile(NamedTuple):
         """The path of the JSON file."""
         return self.folder / f"{self.name}.snapshots.json"
 
-    def find(self, plant: str | None, zone: tzinfo | None) -> tuple[float, tuple[Snapshot, ...]] | None:
+    def find(self, plant: str | None, zone: tzinfo | None) -> FoundSnapshots | None:
         """Return the newest snapshot of one plant, or of all plants if `plant` is None, and when it was fetched.
 
         None if there is none, or if it was fetched with another time zone. Of several, the oldest time is returned.
@@ -89,7 +97,8 @@ class SnapshotFile(NamedTuple):
         if len(found) < len(plants):
             return None
         times = [one.at for one in found] + ([content.listed_at] if plant is None and content.listed_at else [])
-        return min(times), tuple(one.snapshot() for one in found)
+        stored = not any(one.queued for one in found)
+        return FoundSnapshots(min(times), tuple(one.snapshot() for one in found), stored)
 
     def changed_at(self) -> int:
         """Return a number that differs after each change of the file; 0 without a file."""
@@ -121,6 +130,25 @@ class SnapshotFile(NamedTuple):
             saved = [one for one in content.saved if (one.plant, one.measured_at) not in replaced] + added
             listed = (now, [one.plant for one in added]) if is_all else (content.listed_at, content.plants)
             save(_Content(saved, *listed))
+
+    def share(self, snapshots: Sequence[Snapshot], now: float, zone: tzinfo | None) -> None:
+        """Save what the collector polled, for the other programs of the account; it is in the store already.
+
+        Counters that this poll did not fetch are those of the plant's last snapshot, daily ones only of the same day.
+        Without a file nothing is saved, because no other program has used the account. Raises `StoreError`.
+        """
+        if not self.changed_at():
+            return
+        with self._changing() as save:
+            content, zone_name = self._read(), _zone_name(zone)
+            shared = {
+                one.plant.id: SavedSnapshot(now, zone_name, False, one.plant.id, _encode(_completed(one, content)))
+                for one in snapshots
+                if one.measured_at is not None
+            }
+            saved = [one for one in content.saved if one.queued or one.plant not in shared] + [*shared.values()]
+            listed_at = now if content.plants and shared.keys() >= set(content.plants) else content.listed_at
+            save(_Content(saved, listed_at, content.plants))
 
     def queued(self) -> tuple[SavedSnapshot, ...]:
         """Return the snapshots that are not in the store yet, oldest first."""
@@ -171,6 +199,29 @@ class SnapshotFile(NamedTuple):
         saved = [one for one in content.saved if id(one) in kept]
         stored = {"format": FORMAT, "saved": saved, "listed_at": content.listed_at, "plants": content.plants}
         files.write_atomic(self.path, json.dumps(stored, separators=(",", ":")), durable=False)
+
+
+def _completed(polled: Snapshot, content: _Content) -> Snapshot:
+    """Return a polled snapshot with the metrics of the plant's last one that were not fetched."""
+    from dataclasses import replace  # noqa: PLC0415 - single calls do not need it
+
+    from heliograph.metrics import METRICS  # noqa: PLC0415
+
+    last = content.newest(polled.plant.id)
+    before = None if last is None else last.snapshot()
+    if before is None or before.measured_at is None or polled.measured_at is None:
+        return polled
+    zone = polled.plant.zone
+    same_day = before.measured_at.astimezone(zone).date() == polled.measured_at.astimezone(zone).date()
+    kinds = {"total", "today"} if same_day else {"total"}
+    older = {name: value for name, value in before.values.items() if METRICS[name].kind in kinds}
+    devices = {one.device.id: one for one in (*before.devices, *polled.devices)}
+    return replace(
+        polled,
+        values={**older, **polled.values},
+        sources={**{name: text for name, text in before.sources.items() if name in older}, **polled.sources},
+        devices=tuple(devices.values()),
+    )
 
 
 def _zone_name(zone: tzinfo | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from heliograph.keeper.limits import DAY
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 
 BUCKET_SECONDS = 300.0
 """Seconds of one bucket of the request count: fine enough to compute when requests become available again."""
-MAX_DEBT_SECONDS = 1800.0
-"""The longest wait, in seconds, for the burst of another program; the 24-hour count still applies."""
 MAX_NOTES = 30
 COMPACT = (",", ":")
 _CLOCK_TOLERANCE = 60.0
@@ -162,18 +159,6 @@ class AccountState:
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
         return int(sum([count for _, count in self.spent]))
-
-    def pacing_delay(self, burst: float, rate: float) -> float:
-        """Return the seconds until a token bucket of size `burst`, refilled by `rate` per second, has a token."""
-        if self.requests_used <= burst - 1:
-            return 0.0
-        tokens, before, lowest = burst, self.at, -MAX_DEBT_SECONDS * rate
-        for start, count in [*self.spent, [self.at, 0]]:
-            if start > before:
-                tokens = min(burst, tokens + (start - before) * rate)
-            tokens = max(tokens - count, lowest)
-            before = start
-        return 0.0 if tokens >= 1 else ceil((1 - tokens) / rate)
 
     def available_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""

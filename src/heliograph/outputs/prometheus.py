@@ -93,6 +93,12 @@ def _of_plants(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
         ),
     )
     yield MetricFamily(
+        "heliograph_value_provisional",
+        "gauge",
+        "1 for a counter that no second reading has confirmed, or that is calculated from the power since.",
+        (MetricLine(f'{labels},metric="{name}"', 1.0) for labels, one in labelled for name in sorted(one.provisional)),
+    )
+    yield MetricFamily(
         "heliograph_sample_timestamp_seconds",
         "gauge",
         "When the newest sample was measured.",

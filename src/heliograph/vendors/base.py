@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from heliograph.core.protocol import VendorProtocol
     from heliograph.core.redact import Secret
     from heliograph.core.session import Request, Session
+    from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
     from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
@@ -65,6 +67,8 @@ class LivePoll(NamedTuple):
     """Ids of the plants that not every poll asks for, if the budget is short."""
     unconfirmed: frozenset[str] = frozenset()
     """Ids of the plants whose answer has no data time and unchanged values: it may be new, or old."""
+    problems: Mapping[str, CloudError] = MappingProxyType({})
+    """The errors of the plants that were not fetched because a request of theirs was refused or unreadable, by id."""
 
 
 class BaseSolarClient(Protocol):

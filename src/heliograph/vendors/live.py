@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from heliograph.core.endpoint import FlowGenerator
     from heliograph.core.session import Session
+    from heliograph.errors import CloudError
     from heliograph.vendors.base import PollRhythm
 
     Record = dict[str, Any]
@@ -144,17 +145,27 @@ class AccountPoll:
         slow = self._slow_due()
         flows = self._flows_due(slow)
         found: list[Snapshot] = []
+        problems: dict[str, CloudError] = {}
         for plant_id in self.records:
             if plant_id in flows or plant_id in slow:
-                found.append((yield from self._polled(plant_id, slow=plant_id in slow)))
-            elif (listed := self._listed(plant_id)) is not None:
+                try:
+                    found.append((yield from self._polled(plant_id, slow=plant_id in slow)))
+                    continue
+                except (RequestRefused, Unreadable) as error:
+                    problems[plant_id] = error
+                    # Its turn is over, so that it does not delay the others.
+                    turn = dict.fromkeys(("flow_at", "slow_at") if plant_id in slow else ("flow_at",), self.now)
+                    self.records[plant_id].update(turn)
+            if (listed := self._listed(plant_id)) is not None:
                 found.append(listed)
+        if problems and not found:
+            raise next(iter(problems.values()))
         load = self.load()
         self.session.facts["load"] = list(load)
         rotating = frozenset(plant_id for plant_id in self.records if self.uses_list and not self.is_listed(plant_id))
         polled = {snapshot.plant.id for snapshot in found}
         unconfirmed = frozenset(one for one in polled if self.records[one].get("unconfirmed"))
-        return LivePoll(tuple(found), load, rotating, unconfirmed)
+        return LivePoll(tuple(found), load, rotating, unconfirmed, problems)
 
     def _slow_due(self) -> set[str]:
         fetched_at = {plant_id: record.get("slow_at") for plant_id, record in self.records.items()}

@@ -46,6 +46,7 @@ def plant_summary(one: PlantState) -> dict[str, Any]:
         "freshness": one.freshness,
         "quality": one.quality,
         "rhythm_seconds": one.sample_interval,
+        "delay_seconds": one.arrival_delay,
         "measured_at": iso_utc(one.measured_at),
         "fetched_at": iso_utc(one.fetched_at),
         "poll": one.poll and poll_data(one.poll),
@@ -183,6 +184,8 @@ _BRIEF: dict[str, Schema] = {
     "freshness": _enum(Freshness),
     "quality": _or_null(_enum(Quality)),
     "rhythm_seconds": _NUMBER | {"description": "usual interval between samples in seconds"},
+    "delay_seconds": _NUMBER
+    | {"description": "usual seconds from a measurement to its fetch if its data arrives late, else 0"},
     "measured_at": _or_null(DATE_TIME),
     "fetched_at": _or_null(DATE_TIME),
     "poll": _or_null(ref("Poll")),
@@ -190,7 +193,7 @@ _BRIEF: dict[str, Schema] = {
     "provisional": {
         "type": "array",
         "items": TEXT,
-        "description": "metrics whose value no second reading has confirmed yet",
+        "description": "metrics that no second reading has confirmed yet, or calculated from the power since",
     },
 }
 _COLUMN: Schema = {"type": "array", "items": {"type": ["number", "null"]}}

@@ -91,13 +91,14 @@ class DesiredState:
 
 
 def plant_state(plant: PlantState) -> dict[str, Any]:
-    """Return the state message of a plant: flat, with every metric, None if unknown."""
+    """Return the state message of a plant: flat, with every metric, None if unknown, and the provisional ones."""
     identity = {
         "vendor": plant.series.vendor,
         "plant": display_text(plant.series.plant),
         "name": plant.name and display_text(plant.name),
     }
-    return {**identity, "freshness": plant.freshness.value, **_poll(plant.poll), **_measured(plant)}
+    poll, provisional = _poll(plant.poll), sorted(plant.provisional)
+    return {**identity, "freshness": plant.freshness.value, **poll, **_measured(plant), "provisional": provisional}
 
 
 def device_state(device: DeviceState, device_metrics: Iterable[str] = ()) -> dict[str, Any]:

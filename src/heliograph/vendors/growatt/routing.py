@@ -147,7 +147,9 @@ def _live(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Steps
         return poll
     account.end_password_poll()
     read = {snapshot.plant.id: snapshot for snapshot in (*poll.snapshots, *other.snapshots)}
-    return poll._replace(snapshots=tuple(read.values()), unconfirmed=poll.unconfirmed | other.unconfirmed)
+    problems = {**poll.problems, **other.problems}
+    unconfirmed = poll.unconfirmed | other.unconfirmed
+    return poll._replace(snapshots=tuple(read.values()), unconfirmed=unconfirmed, problems=problems)
 
 
 def _day_curve(account: Any, plant_id: str, day: date | str) -> Steps[Any]:

@@ -185,7 +185,12 @@ def poll_note(plant: PlantState, now: int) -> str | None:
         return f"last polled {last}, the poll at {next_at} did not happen: is the collector running?"
     if poll.reason or poll.next_at - poll.polled_at > 2 * poll.interval:  # at night without a battery
         return f"next poll {next_at}" + (f": {poll.reason}" if poll.reason else "")
-    return f"polled every {count(max(1, round(poll.interval / _MINUTE)), 'minute', 'minutes')}, next {next_at}"
+    late = f", data arrives {_minutes(plant.arrival_delay)} late" if plant.arrival_delay else ""
+    return f"polled every {_minutes(poll.interval)}{late}, next {next_at}"
+
+
+def _minutes(seconds: float) -> str:
+    return count(max(1, round(seconds / _MINUTE)), "minute", "minutes")
 
 
 def device_badge(device: DeviceState, plant: PlantState, now: int) -> Badge | None:

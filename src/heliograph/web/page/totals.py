@@ -36,7 +36,7 @@ ROWS = (
     ("discharge", "Battery discharge", "battery_discharge_energy"),
 )
 """The energies: colour class, label, metric."""
-_PROVISIONAL = "Values with ~ are not confirmed by a second reading yet."
+_PROVISIONAL = "Values with ~ are not confirmed by a second reading yet, or calculated from the power since."
 _IMPLAUSIBLE = "Today's counters are not plausible yet; their readings are listed as rejected values."
 
 

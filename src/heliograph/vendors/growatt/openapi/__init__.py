@@ -128,8 +128,8 @@ class _TokenAccount(AccountClient):
             return None
         file, now = self._guard.snapshot_file, self._clock()
         saved = [file.find(plant, self.session.zone) for plant in plants or (None,)]
-        found = [one for one in saved if one is not None and 0 <= now - one[0] < limits.INTERVAL + limits.MARGIN]
-        snapshots = tuple(snapshot for _, many in found for snapshot in many)
+        found = [one for one in saved if one is not None and 0 <= now - one.at < limits.INTERVAL + limits.MARGIN]
+        snapshots = tuple(snapshot for one in found for snapshot in one.snapshots)
         return LivePoll(snapshots, live.load_of(snapshots)) if len(found) == len(saved) else None
 
     def missing_values(self) -> dict[str, str]:
