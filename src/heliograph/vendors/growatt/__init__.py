@@ -18,7 +18,7 @@ from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperatio
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterable
     from datetime import tzinfo
 
     from heliograph.core.endpoint import Flow
@@ -210,11 +210,12 @@ class _GrowattAccount(AccountClient):
         families = sources.families_of(self.token_session(), plant_id)
         return sources.source_of("energies of periods", families) == "password"
 
-    def reads_by_portal(self, plant_id: str) -> bool:
-        """Return whether the web portal reports the live values of a plant, by the devices that are known of it."""
+    def plants_by_portal(self, plants: Iterable[str]) -> tuple[str, ...]:
+        """Return the plants whose live values the web portal reports, by the devices that are known of them."""
         from heliograph.vendors.growatt.portal import sources  # noqa: PLC0415 - accounts with the portal only
 
-        return sources.reads_live(sources.families_of(self.stored_session(), plant_id))
+        session = self.stored_session()
+        return tuple(plant for plant in plants if sources.reads_live(sources.families_of(session, plant)))
 
     def read_by_portal_before(self, plant_id: str) -> bool:
         """Return whether the web portal has reported a plant before."""

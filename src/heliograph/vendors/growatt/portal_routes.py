@@ -42,7 +42,7 @@ def snapshot(account: Any, plant_id: str, *, max_age: float | None = None) -> Ro
 
     by_app = partial(_by_app(account, GrowattSnapshots.snapshot), plant_id, max_age=max_age)
     found: Snapshot | None = None
-    if not account.reads_by_portal(plant_id):
+    if not account.plants_by_portal((plant_id,)):
         found = yield by_app
         if not _is_incomplete(found):
             return found
@@ -86,7 +86,7 @@ def live(account: Any, rhythm: PollRhythm, plants: Sequence[str] = ()) -> Route[
     from heliograph.vendors.base import PollLoad  # noqa: PLC0415 - the collector only
 
     wanted = tuple(plants) or account.known_plants()
-    by_portal = tuple(plant for plant in wanted if account.reads_by_portal(plant))
+    by_portal: tuple[str, ...] = account.plants_by_portal(wanted)
     other: LivePoll | None = None
     if by_portal:
         try:
