@@ -130,7 +130,7 @@ def test_each_change_of_a_state_is_saved_although_texts_are_cached(store):
         lambda: setattr(state, "session", {"alive": True}),
         lambda: setattr(state, "logins", [*state.logins, 3.0]),
         lambda: state.spent.pop(0),
-        lambda: state.spent.clear(),
+        lambda: setattr(state, "spent", []),
     ]
     for change in changes:
         change()
