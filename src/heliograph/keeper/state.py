@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from heliograph.keeper.limits import DAY
@@ -15,6 +15,7 @@ BUCKET_SECONDS = 300.0
 MAX_NOTES = 30
 COMPACT = (",", ":")
 _CLOCK_TOLERANCE = 60.0
+_COUNT = itemgetter(1)
 
 
 class AccountState:
@@ -80,10 +81,6 @@ class AccountState:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-ready data; it contains credentials."""
         return dict(vars(self))
-
-    def to_json(self) -> str:
-        """Return the state as JSON text; `at` comes first."""
-        return json.dumps(self.to_dict(), separators=COMPACT)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> AccountState:
@@ -158,7 +155,7 @@ class AccountState:
     @property
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
-        return int(sum([count for _, count in self.spent]))
+        return int(sum(map(_COUNT, self.spent)))
 
     def available_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""
