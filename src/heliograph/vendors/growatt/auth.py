@@ -90,7 +90,7 @@ class GrowattProtocol:
             response = yield self._build_login(session, call)
         self.parse_response(session, call, response)
         if "plants" not in session.facts:
-            plants = GrowattCalls.plant_list.flow(session.facts["user_id"])
+            plants = GrowattCalls.plant_list.flow(session.facts["user_id"] or "")
             self.parse_response(session, plants, (yield self.build_request(session, plants)))
 
     def _build_login(self, session: Session, call: Call[Any]) -> Request:

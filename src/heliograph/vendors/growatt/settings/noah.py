@@ -9,6 +9,8 @@ from heliograph.vendors.growatt.settings.schema import choice, entry, number, pe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from heliograph.vendors.growatt.settings.schema import GrowattSettingEntry
+
 SLOTS = 9
 PRICE = "updatePlantMoney"
 _MQTT = "noah-mqtt, also for the range"
@@ -18,50 +20,57 @@ _EVERY_DAY = "1,2,3,4,5,6,7"
 
 _MODES = {"load-first": "0", "battery-first": "1", "smart": "2"}
 
-_COMMON = (
-    entry(
-        "soc_limits",
-        "charging_soc",
-        [
-            percent("high", "chargingSocHighLimit", 70, 100, meaning="where charging ends"),
-            percent("low", "chargingSocLowLimit", 0, 30, meaning="where discharging ends"),
-        ],
-        "State of charge limits",
-        f"{_MQTT} (NOAH and NEXA)",
-    ),
-    *(
+
+def _common(limits: str, notes: str) -> tuple[GrowattSettingEntry, ...]:
+    """Return the settings of both, with the evidence of the limits and of the others."""
+    return (
         entry(
-            f"time_window_{slot}",
-            f"time_segment{slot}",
+            "soc_limits",
+            "charging_soc",
             [
-                choice("mode", f"{slot}.mode", _MODES),
-                time("start", f"{slot}.start", padded=False),
-                time("end", f"{slot}.end", padded=False),
-                number("power", f"{slot}.power", 0, 800, "W", meaning="output to the house; 0 in battery-first mode"),
-                switch("enabled", f"{slot}.enabled"),
+                percent("high", "chargingSocHighLimit", 70, 100, meaning="where charging ends"),
+                percent("low", "chargingSocLowLimit", 0, 30, meaning="where discharging ends"),
             ],
-            f"Time window {slot} of {SLOTS}",
-            f"{_NOTES}; that there are {SLOTS} is inferred",
-            group="time_windows",
-            disjoint="enabled",
-            meaning="A window for some weekdays only cannot be expressed here and is not read back.",
-        )
-        for slot in range(1, SLOTS + 1)
-    ),
-    entry(
-        "energy_price",
-        PRICE,
-        [
-            number("value", "formulaMoney", 0, 10_000, step=0.0001, meaning="of a kWh"),
-            text("currency", "moneyUnitText", meaning="one of the unitList of noah_info"),
-        ],
-        "Energy price for the savings",
-        _NOTES,
-    ),
-)
+            "State of charge limits",
+            limits,
+        ),
+        *(
+            entry(
+                f"time_window_{slot}",
+                f"time_segment{slot}",
+                [
+                    choice("mode", f"{slot}.mode", _MODES),
+                    time("start", f"{slot}.start", padded=False),
+                    time("end", f"{slot}.end", padded=False),
+                    number(
+                        "power", f"{slot}.power", 0, 800, "W", meaning="output to the house; 0 in battery-first mode"
+                    ),
+                    switch("enabled", f"{slot}.enabled"),
+                ],
+                f"Time window {slot} of {SLOTS}",
+                f"{notes}; that there are {SLOTS} is inferred",
+                group="time_windows",
+                disjoint="enabled",
+                meaning="A window for some weekdays only cannot be expressed here and is not read back.",
+            )
+            for slot in range(1, SLOTS + 1)
+        ),
+        entry(
+            "energy_price",
+            PRICE,
+            [
+                number("value", "formulaMoney", 0, 10_000, step=0.0001, meaning="of a kWh"),
+                text("currency", "moneyUnitText", meaning="one of the unitList of noah_info"),
+            ],
+            "Energy price for the savings",
+            notes,
+        ),
+    )
+
+
 SETTINGS = (
     entry("default_power", "default_power", [number("value", "defaultPower", 0, 800, "W")], "Output power", _MQTT),
-    *_COMMON,
+    *_common(_MQTT, _NOTES),
 )
 NEXA = (
     entry(
@@ -94,7 +103,7 @@ NEXA = (
         risk="grid-code",
         meaning="More than 800 W may need a registration or an electrician, depending on the country.",
     ),
-    *_COMMON,
+    *_common(f"{_NEXA_MQTT}, also for the range", f"{_NOTES}; that a NEXA takes it as a NOAH does is inferred"),
 )
 RAW_ONLY: Mapping[str, str] = {}
 
