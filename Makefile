@@ -48,7 +48,9 @@ $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 lock: ## needs uv; writes hashes and no URL
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --extra cli --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
-	echo pygoodwe==0.2.0 | uv pip compile - --quiet --python-version 3.12 --no-deps --generate-hashes --no-header \
+	printf '%s\n' pygoodwe==0.2.0 $(foreach peer,growatt-public-api==2026.5.19 pydantic==2.8.2 pydantic-core==2.20.1 \
+	  annotated-types==0.8.0 loguru==0.7.3,'$(peer) ; python_version < "3.14" and sys_platform == "linux"') | \
+	  uv pip compile - --quiet --universal --python-version 3.12 --no-deps --generate-hashes --no-header \
 	  --no-annotate -o requirements/peers.txt
 
 clean:

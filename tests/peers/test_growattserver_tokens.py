@@ -10,6 +10,7 @@ import growattServer
 import pytest
 
 from heliograph import growattserver as ours
+from peers.conftest import NOON, account
 from peers.recorder import recording
 
 if TYPE_CHECKING:
@@ -158,3 +159,61 @@ def test_answer_without_an_error_code_raises_the_libraries_error():
     with pytest.raises(ours.GrowattV1ApiError, match="Error during getting plant list") as caught:
         ours.OpenApiV1("0" * 32).process_response({"data": None}, "getting plant list")
     assert caught.value.error_code == 1
+
+
+# What Home Assistant's integration does: its sensors' keys, and the calls of a round, in its order.
+PLANT_KEYS = {"current_power", "today_energy", "total_energy"}
+MIN_KEYS = {
+    *(
+        "eacToday",
+        "eacTotal",
+        "epvTotal",
+        "ppv1",
+        "vpv1",
+        "ipv1",
+        "pac",
+        "ppv",
+        "bdc1DischargePower",
+        "bdc1ChargePower",
+    ),
+    *("pacToUserTotal", "pacToGridTotal", "pacToLocalLoad", "edischargeToday", "edischargeTotal", "echargeToday"),
+    *("echargeTotal", "etoUserToday", "etoUserTotal", "etoGridToday", "etoGridTotal", "elocalLoadToday", "bmsSoc"),
+    *("forcedTimeStart1", "forcedTimeStop1", "time1Mode", "forcedStopSwitch1"),
+}
+SPH_KEYS = {
+    *("ppv", "pcharge1", "pdischarge1", "pacToGridTotal", "pacToUserR", "soc", "echarge1Today", "edischarge1Today"),
+    *("etoUserToday", "etoGridToday", "elocalLoadToday", "epvTotal", "chargePowerCommand", "forcedChargeTimeStart1"),
+}
+
+
+def test_rounds_of_home_assistant_are_answered_in_its_order():
+    """Setup and three rounds of five minutes, with the intervals of the vendor enforced."""
+    with account("growatt", NOON) as at:
+        token = next(one["token"] for one in at.ready["accounts"] if one["username"] == at.username)
+        api = growattServer.OpenApiV1(token)
+        api.server_url, api.api_url = at.url, f"{at.url}v1/"
+        plants = api.plant_list()["plants"]
+        assert len(plants) == 7
+        clock = at.emulator.world.clock
+        for number in range(3):
+            clock.set(NOON + dt.timedelta(minutes=5 * number))
+            kinds = []
+            for plant in plants:
+                overview = api.plant_energy_overview(plant["plant_id"])
+                assert overview.keys() >= PLANT_KEYS
+                powers = api.plant_power_overview(plant["plant_id"], DAY)["powers"]
+                assert any(row["power"] is not None for row in powers)
+                for device in api.device_list(plant["plant_id"])["devices"]:
+                    kinds.append(device["type"])
+                    serial = device["device_sn"]
+                    if device["type"] == growattServer.DeviceType.MIN.value:
+                        merged = api.min_detail(serial) | api.min_settings(serial) | api.min_energy(serial)
+                        assert merged.keys() >= MIN_KEYS
+                    elif device["type"] == growattServer.DeviceType.SPH.value:
+                        merged = api.sph_detail(serial) | api.sph_energy(serial)
+                        assert merged.keys() >= SPH_KEYS
+            assert sorted(kinds) == [1, 2, 5, 6, 7, 7]
+        # A restart within five minutes is refused, as Home Assistant's users report.
+        with pytest.raises(growattServer.GrowattV1ApiError) as refused:
+            api.plant_energy_overview(plants[0]["plant_id"])
+        assert refused.value.error_code == growattServer.GrowattV1ApiErrorCode.RATE_LIMITED

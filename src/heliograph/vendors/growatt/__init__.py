@@ -18,7 +18,7 @@ from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperatio
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
     from datetime import tzinfo
 
     from heliograph.core.endpoint import Flow

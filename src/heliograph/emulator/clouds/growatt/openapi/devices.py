@@ -13,11 +13,12 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
     OpenApiCall,
     OpenApiFailure,
 )
-from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean
+from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean, v4_bean
 from heliograph.emulator.clouds.growatt.openapi.settings import settings_bean
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from heliograph.emulator.api import EmulatedResponse
@@ -36,9 +37,9 @@ _MODELS = {
 }
 
 
-def _last(device: GrowattDevice) -> dict[str, Any]:
+def _last(device: GrowattDevice, form: Callable[[Measurement], dict[str, Any]] = bean) -> dict[str, Any]:
     # Quirk: the last row of a sleeping device stays, with the day's counters, until its first upload of the next day.
-    return bean(Measurement(device, device.uploaded_at))
+    return form(Measurement(device, device.uploaded_at))
 
 
 def _envelope(content: dict[str, Any], name: str, device: GrowattDevice) -> Enveloped:
@@ -81,10 +82,12 @@ def batch_data(call: OpenApiCall) -> Enveloped:
     return answer
 
 
-def _rows(device: GrowattDevice, day: date) -> list[dict[str, Any]]:
+def _rows(
+    device: GrowattDevice, day: date, form: Callable[[Measurement], dict[str, Any]] = bean
+) -> list[dict[str, Any]]:
     """Return the rows of a day, newest first; a device without battery sends none at night."""
     return [
-        bean(Measurement(device, at)) for at, flow in reversed(device.samples(day)) if device.has_battery or flow.pv > 0
+        form(Measurement(device, at)) for at, flow in reversed(device.samples(day)) if device.has_battery or flow.pv > 0
     ]
 
 
@@ -190,7 +193,7 @@ def _devices(call: OpenApiCall) -> list[GrowattDevice]:
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_last_data)
 def v4_last_data(call: OpenApiCall) -> dict[str, Any]:
     """Newest measurements of several devices."""
-    return {call.arguments["deviceType"]: [_last(device) for device in _devices(call)]}
+    return {call.arguments["deviceType"]: [_last(device, v4_bean) for device in _devices(call)]}
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_device_info)
@@ -213,7 +216,7 @@ def v4_history(call: OpenApiCall) -> dict[str, Any]:
         raise OpenApiFailure(4, "DEVICE_NOT_FOUND")
     day = call.day("date", 9)
     days = call._replace(arguments={"start_date": str(day), "end_date": str(day)})
-    rows = [row for asked in days.days_asked(devices[0].now.date(), 9, 9) for row in _rows(devices[0], asked)]
+    rows = [row for asked in days.days_asked(devices[0].now.date(), 9, 9) for row in _rows(devices[0], asked, v4_bean)]
     return {"datas": rows, "endDate": str(day), "haveNext": False, "start": 0}
 
 
@@ -221,7 +224,7 @@ def v4_history(call: OpenApiCall) -> dict[str, Any]:
 def v4_histories(call: OpenApiCall) -> dict[str, Any]:
     """All measurements of several devices on one day."""
     day = call.day("date", 9)
-    return {device.serial: _rows(device, day) for device in _devices(call)}
+    return {device.serial: _rows(device, day, v4_bean) for device in _devices(call)}
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v4_high_frequency_data)

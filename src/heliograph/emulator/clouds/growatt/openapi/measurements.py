@@ -29,16 +29,27 @@ def bean(measurement: Measurement) -> dict[str, Any]:
     """Return the measurements of a device in the form of its family."""
     device = measurement.device
     kind = DEVICE_TYPES[device.plant.family]
-    # Quirk: the epoch is the device's clock misread as China's time (captures of MIN).
-    misread = measurement.local_time.replace(tzinfo=CHINA)
     common = {
-        "calendar": int(misread.timestamp() * 1000),
+        "calendar": java_calendar(measurement.local_time),
         "dataLogSn": f"LOG{device.plant.id}",
         "lost": True,  # Quirk: true for every device, also for live ones
         "serialNum": device.serial,
         "time": timestamp(measurement.local_time),
     }
     return common | _FAMILIES[kind](measurement)
+
+
+def java_calendar(local_time: datetime) -> dict[str, Any]:
+    """Return a time as V1 does. Quirk: it is the device's clock misread as China's time (captures of MIN)."""
+    misread = int(local_time.replace(tzinfo=CHINA).timestamp() * 1000)
+    zone = {"DSTSavings": 0, "ID": "Asia/Shanghai", "displayName": "China Standard Time", "rawOffset": 28800000}
+    return {"firstDayOfWeek": 1, "lenient": True, "timeInMillis": misread, "timeZone": {"dirty": False, **zone}}
+
+
+def v4_bean(measurement: Measurement) -> dict[str, Any]:
+    """Return the measurements as V4 does: its `calendar` is a number."""
+    found = bean(measurement)
+    return found | {"calendar": found["calendar"]["timeInMillis"]}
 
 
 def _min(at: Measurement) -> dict[str, Any]:
@@ -187,6 +198,7 @@ def _max(at: Measurement) -> dict[str, Any]:
 
 def _sph_s(at: Measurement) -> dict[str, Any]:
     found = _sph(at) | {"epvToday": tenth(at.today.pv), "ppv3": tenth(at.powers.pv)}
+    found["etoGridTotal"] = found.pop("etogridTotal")
     # Quirk: 3 is no fault of an SPH-S (capture).
     return found | {"status": 3, "statusText": "Bat Online"}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice
 from heliograph.emulator.clouds.growatt.formatting import tenth, timestamp
 from heliograph.emulator.clouds.growatt.openapi.context import METERED, OPENAPI_ROUTER, OpenApiCall, OpenApiFailure
-from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement
+from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, java_calendar
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _bean(device: GrowattDevice, at: datetime) -> dict[str, Any]:
         "activePower": power,
         "addr": 1,
         "apparentPower": abs(power),
-        "calendar": int(measurement.local_time.replace(tzinfo=CHINA).timestamp() * 1000),
+        "calendar": java_calendar(measurement.local_time),
         "dataLogSn": f"LOG{device.plant.id}",
         "powerFactor": 1.0,
         "reactiveEnergy": 0.0,

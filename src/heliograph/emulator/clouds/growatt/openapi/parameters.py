@@ -48,6 +48,7 @@ def device_info(call: OpenApiCall) -> Enveloped:
     answer = Enveloped(
         {
             "alias": device.serial,
+            "children": [],
             "dataLogSn": f"LOG{device.plant.id}",
             "fwVersion": "RA1.0",
             "lost": device.asleep,
