@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from heliograph.model import Quality, Status
-from heliograph.store.base import Day, StoredSample, UnreadableRow
+from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, UnreadableRow
 from heliograph.store.recovery import REPAIR_COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from heliograph.store.base import Series
+    from heliograph.store.base import HistorySpan, Series
 
 _T = TypeVar("_T")
 
@@ -67,6 +67,21 @@ def days_from_rows(series: Series, names: Sequence[str], rows: Iterable[Sequence
         )
         for day, written_at, quality, final, *values in rows
     ]
+
+
+def queries_from_rows(
+    series: Series, span: HistorySpan, rows: Iterable[tuple[str, QueryOutcome, int]]
+) -> dict[str, QueryRecord]:
+    """Return the history queries of a series by period, from rows of period, outcome and time."""
+    found = {}
+    for period, outcome, asked_at in rows:
+        if outcome not in _OUTCOMES or not isinstance(asked_at, int):
+            raise UnreadableRow(f"the store contains an unreadable history query: {outcome!r:.40}; {_ROW_ADVICE}")
+        found[period] = QueryRecord(series, span, period, outcome, asked_at)
+    return found
+
+
+_OUTCOMES = frozenset(get_args(QueryOutcome))
 
 
 def _by_name(names: Sequence[str], values: list[Any]) -> dict[str, float | None]:
