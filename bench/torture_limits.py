@@ -18,32 +18,33 @@ from torture_programs import Tally, Work, world
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
 
 def open_files(folder: Path, trials: int, chance: random.Random) -> Tally:
     """Collect with 8 to 64 open files."""
     tally = Tally("`ulimit -n` 8 to 64")
-    _limited(
-        folder, tally, [((resource.RLIMIT_NOFILE, 8 + round(56 * n / max(1, trials - 1))),) for n in range(trials)]
-    )
+    _limited(folder, tally, trials, lambda part: (resource.RLIMIT_NOFILE, 8 + round(56 * part)))
     chance.random()
     return tally
 
 
 def memory(folder: Path, trials: int, chance: random.Random) -> Tally:
     """Collect with little more address space than the program has at its start."""
-    with Path("/proc/self/statm").open() as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
     tally = Tally("`ulimit -v`, 1 to 600 MB more than at the start")
-    more = [int(2**20 * 600 ** (n / max(1, trials - 1))) for n in range(trials)]
-    _limited(folder, tally, [((resource.RLIMIT_AS, used + one),) for one in more])
+    _limited(folder, tally, trials, lambda part: (resource.RLIMIT_AS, _address_space() + int(2**20 * 600**part)))
     chance.random()
     return tally
 
 
-def _limited(folder: Path, tally: Tally, all_limits) -> None:
+def _address_space() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def _limited(folder: Path, tally: Tally, trials: int, limit_of: Callable[[float], tuple[int, int]]) -> None:
     with world(folder) as cloud:
-        for number, limits in enumerate(all_limits):
+        for number in range(trials):
+            limits = (limit_of(number / max(1, trials - 1)),)
             home = folder / f"home-{number}"
             home.mkdir()
             cloud.write_config(home)

@@ -16,7 +16,7 @@ import pytest
 from heliograph.errors import StoreError, StoreMissing
 from heliograph.model import Quality
 from heliograph.store import open_store
-from heliograph.store.base import Batch
+from heliograph.store.base import Batch, QueryRecord
 from heliograph.store.recovery import numbers_of_files, recovery_file
 from heliograph.store.repair import repair_store
 from heliograph.store.salvage import Salvage
@@ -240,6 +240,21 @@ def test_repair_finds_rows_that_no_version_wrote(path):
         # The sample with the damaged word is kept, and never shown as live.
         found = [one.quality for one in store.samples(ROOF, NOON, NOON + 2 * STEP)]
         assert found == [Quality.LIVE, Quality.BACKFILLED]
+
+
+def test_repair_removes_history_queries_that_no_version_wrote(tmp_path):
+    path = tmp_path / "samples.sqlite"
+    records = [QueryRecord(ROOF, "curve", f"2026-01-0{day}", "data", NOON) for day in (1, 2, 3)]
+    with SqliteStore(path) as store:
+        store.write(Batch(queries=records))
+    with closing(sqlite3.connect(path)) as outsider, outsider:
+        outsider.execute("UPDATE asked SET outcome = 'maybe' WHERE period = '2026-01-01'")
+        outsider.execute("UPDATE asked SET asked_at = 'once' WHERE period = '2026-01-02'")
+    with open_store(path) as store, pytest.raises(StoreError, match="heliograph doctor --repair"):
+        store.queries(ROOF, "curve")
+    repair_store(path, NOW)
+    with open_store(path) as store:
+        assert store.queries(ROOF, "curve") == {"2026-01-03": records[2]}
 
 
 def test_repair_of_anything_else_changes_nothing(tmp_path):

@@ -89,6 +89,14 @@ def test_postgres_write_reconnects(place):
         assert list(store.sample_times(ROOF, 0, NOON)) == [0, 1, 2]
 
 
+def test_postgres_write_replaces_a_connection_that_was_left_in_a_batch(place):
+    """A server that is restarted during a batch leaves a connection that is neither closed nor usable."""
+    with place.open() as store:
+        store._live.pgconn.enter_pipeline_mode()
+        store.write(Batch(samples=[SAMPLE]))
+        assert list(store.sample_times(ROOF, 0, 1 << 40)) == [SAMPLE.measured_at]
+
+
 def test_postgres_write_is_atomic_if_the_connection_is_lost(place):
     with place.open() as store:
         put = store._upsert_rows

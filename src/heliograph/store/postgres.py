@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable, UniqueViolation
+from psycopg.pq import PipelineStatus
 
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
@@ -61,7 +62,7 @@ class PostgresStore(SqlStore):
         with self._lock, self._store_errors():
             self._connect()
             try:
-                return work()
+                return self._attempt(work)
             except UniqueViolation:
                 pass  # another writer inserted the same row first; the retry merges with it
             except psycopg.OperationalError:
@@ -69,7 +70,17 @@ class PostgresStore(SqlStore):
                     raise
             # The connection was lost, and the outcome of a write is unknown: writes are idempotent.
             self._connect()
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[], _T]) -> _T:
+        try:
             return work()
+        except psycopg.Error:
+            # A server that stops in the middle of a batch leaves a connection that is neither closed nor usable.
+            live = self._live
+            if not live.closed and live.pgconn.pipeline_status != PipelineStatus.OFF:
+                live.close()
+            raise
 
     @property
     def _live(self) -> psycopg.Connection[tuple[Any, ...]]:

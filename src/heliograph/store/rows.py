@@ -10,16 +10,16 @@ import gc
 from datetime import date
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from heliograph.model import Quality, Status
-from heliograph.store.base import Day, StoredSample, UnreadableRow
+from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, UnreadableRow
 from heliograph.store.recovery import REPAIR_COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heliograph.store.base import Series
+    from heliograph.store.base import HistorySpan, Series
 
     Rows = Sequence[Sequence[Any]]
 
@@ -64,6 +64,21 @@ def samples_from_rows(series: Series, names: Sequence[str], rows: Rows) -> list[
 def days_from_rows(series: Series, names: Sequence[str], rows: Rows) -> list[Day]:
     """Return the days of a series from rows of day, time written, `schema.DAY_STATE` and values."""
     return _build(_day_builder(tuple(names)), series, rows)
+
+
+def queries_from_rows(
+    series: Series, span: HistorySpan, rows: Sequence[tuple[str, QueryOutcome, int]]
+) -> dict[str, QueryRecord]:
+    """Return the history queries of a series by period, from rows of period, outcome and time."""
+    found = {}
+    for period, outcome, asked_at in rows:
+        if outcome not in _OUTCOMES or not isinstance(asked_at, int):
+            raise UnreadableRow(f"the store contains an unreadable history query: {outcome!r:.40}; {_ROW_ADVICE}")
+        found[period] = QueryRecord(series, span, period, outcome, asked_at)
+    return found
+
+
+_OUTCOMES = frozenset(get_args(QueryOutcome))
 
 
 def _build(builder: Callable[[Series, Rows], list[_T]], series: Series, rows: Rows) -> list[_T]:

@@ -25,7 +25,7 @@ from heliograph.store.base import (
     parse_counter_state,
 )
 from heliograph.store.measurements import MeasurementStore
-from heliograph.store.rows import days_from_rows, samples_from_rows
+from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -308,7 +308,7 @@ class SqlStore(MeasurementStore):
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
         rows = self._read(schema.SELECT_QUERIES, (*series, span))
-        return {period: QueryRecord(series, span, period, outcome, asked_at) for period, outcome, asked_at in rows}
+        return queries_from_rows(series, span, rows)
 
 
 def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.SqlTable, list[tuple[Any, ...]]]]:
