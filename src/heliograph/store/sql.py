@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
@@ -46,6 +46,8 @@ _PAGE = 4096
 """Rows or intervals per page of a stream, which bounds its memory; no cursor is open between pages."""
 
 _NAMES = tuple(METRICS)
+
+_of = attrgetter("series")
 
 _T = TypeVar("_T")
 
@@ -173,7 +175,7 @@ class SqlStore(ABC):
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
         of_all = (batch.samples, batch.days, batch.repairs, batch.queries, batch.series_info, batch.polls)
-        new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
+        new = set(map(_of, chain.from_iterable(of_all))).union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
             self._run(schema.INSERT_SERIES, series)
@@ -302,14 +304,14 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         schema.SAMPLE_TABLE,
         [
             (
-                ids[one.series],
-                one.measured_at,
-                one.fetched_at,
-                str(one.quality),
-                one.status and str(one.status),
-                *_metrics(one.values),
+                ids[series],
+                measured_at,
+                fetched_at,
+                str(quality),
+                status and str(status),
+                *_metrics(values),
             )
-            for one in batch.samples
+            for series, measured_at, fetched_at, quality, status, values in batch.samples
         ],
     )
     yield (
@@ -363,7 +365,3 @@ _metrics, _energies = map(_in_order, (METRICS, ENERGIES))
 def _clean(text: str | None) -> str | None:
     """Replace characters that a database rejects: lone surrogates and NUL."""
     return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _of(row: SeriesInfo | StoredSample) -> Series:
-    return row.series
