@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
@@ -28,7 +29,7 @@ from heliograph.store.measurements import MeasurementStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
@@ -45,9 +46,9 @@ READER_LIFETIME = 30 * 24 * 3600
 _PAGE = 4096
 """Rows or intervals per page of a stream, which bounds its memory; no cursor is open between pages."""
 
-_METRICS = dict.fromkeys(METRICS)
 _NAMES = tuple(METRICS)
-_ENERGIES = dict.fromkeys(ENERGIES)
+
+_of = attrgetter("series")
 
 _T = TypeVar("_T")
 
@@ -188,7 +189,7 @@ class SqlStore(MeasurementStore):
             batch.series_info,
             batch.polls,
         )
-        new = {row.series for rows in of_all for row in rows}.union(batch.counters) - self._ids.keys()
+        new = set(map(_of, chain.from_iterable(of_all))).union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
             self._run(schema.INSERT_SERIES, series)
@@ -317,14 +318,14 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         schema.SAMPLE_TABLE,
         [
             (
-                ids[one.series],
-                one.measured_at,
-                one.fetched_at,
-                str(one.quality),
-                one.status and str(one.status),
-                *_values(one.values, _METRICS),
+                ids[series],
+                measured_at,
+                fetched_at,
+                str(quality),
+                status and str(status),
+                *_metrics(values),
             )
-            for one in batch.samples
+            for series, measured_at, fetched_at, quality, status, values in batch.samples
         ],
     )
     yield (
@@ -336,7 +337,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
                 one.written_at,
                 str(one.quality),
                 int(one.final),
-                *_values(one.values, _ENERGIES),
+                *_energies(one.values),
             )
             for one in batch.days
         ],
@@ -350,17 +351,31 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
     )
 
 
-def _values(values: Mapping[str, float | None], gaps: Mapping[str, None]) -> tuple[float | None, ...]:
-    found = {**gaps, **values}
-    if len(found) > len(gaps):
-        raise StoreError(f"there is no column for {', '.join(sorted(found.keys() - gaps.keys()))}")
-    return tuple(found.values())
+def _in_order(names: Iterable[str]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:
+    """Return a function that returns all values in the order of the columns, None for a gap."""
+    gaps = dict.fromkeys(names)
+    complete = itemgetter(*gaps)
+
+    def values_of(values: Mapping[str, float | None]) -> tuple[float | None, ...]:
+        if len(values) == len(gaps):
+            # Twice as fast as merging, for the usual sample that has every metric.
+            try:
+                found: tuple[float | None, ...] = complete(values)
+            except KeyError:
+                pass  # a name that is no column; reported below
+            else:
+                return found
+        merged = {**gaps, **values}
+        if len(merged) > len(gaps):
+            raise StoreError(f"there is no column for {', '.join(sorted(merged.keys() - gaps.keys()))}")
+        return tuple(merged.values())
+
+    return values_of
+
+
+_metrics, _energies = map(_in_order, (METRICS, ENERGIES))
 
 
 def _clean(text: str | None) -> str | None:
     """Replace characters that a database rejects: lone surrogates and NUL."""
     return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _of(row: SeriesInfo | StoredSample) -> Series:
-    return row.series
