@@ -118,6 +118,26 @@ def test_state_that_has_no_room_to_grow_leaves_the_state_before(store):
     assert StateFile(store.folder, store.name).load(0).misses == 2
 
 
+def test_each_change_of_a_state_is_saved_although_texts_are_cached(store):
+    state = numbered(1)
+    changes = [
+        lambda: state.add_note(1.0, "again"),
+        lambda: state.add_note(2.0, "again"),
+        lambda: state.count_request(10.0),
+        lambda: state.count_request(11.0),
+        lambda: state.count_request(1000.0),
+        lambda: setattr(state, "at", 5.5),
+        lambda: setattr(state, "session", {"alive": True}),
+        lambda: setattr(state, "logins", [*state.logins, 3.0]),
+        lambda: state.spent.pop(0),
+        lambda: setattr(state, "spent", []),
+    ]
+    for change in changes:
+        change()
+        save_state(store, state)
+        assert vars(StateFile(store.folder, store.name).load(0)) == vars(store.load(0)) == vars(state)
+
+
 def test_several_saves_of_one_call_use_all_copies(store):
     held = store.hold()
     held.load(0)

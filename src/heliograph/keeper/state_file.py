@@ -11,7 +11,7 @@ import os
 from errno import ELOOP, ENOSPC
 from hashlib import sha256
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.core.files import HeldFileLock, write_atomic
 from heliograph.errors import StoreError
@@ -62,8 +62,10 @@ class StateFile:
         self._lock_path = str(folder / f"{name}.lock")
         self.known: tuple[bytes, AccountState] | None = None
         """Head and state of the copy last read or written; an unchanged file is not parsed again."""
-        self._counts: tuple[list[list[float]], str] = [], ""
+        self._finished: tuple[list[list[float]], str] = [], ""
         """The finished buckets of the request count, most of the state, and their JSON text."""
+        self._others: tuple[dict[str, Any], str] = {}, ""
+        """The members that a read does not change, and their JSON text."""
 
     def load(self, now: float) -> AccountState:
         """Return the state without a lock; modifies nothing."""
@@ -109,14 +111,17 @@ class StateFile:
         return state
 
     def encode(self, state: AccountState) -> str:
-        """Return a state as JSON text."""
-        members = state.to_dict()
-        spent = members.pop("spent")
-        if spent[:-1] != self._counts[0]:
-            self._counts = spent[:-1], _encode(spent[:-1])[1:-1]
-        finished = self._counts[1]
-        texts = [finished] * bool(finished) + [_encode(bucket) for bucket in spent[-1:]]
-        return f'{_encode(members)[:-1]},"spent":[{",".join(texts)}]}}'
+        """Return a state that is never modified again as JSON text.
+
+        A read changes the time and the last request count only, so the text of all others is cached.
+        """
+        others = {name: value for name, value in vars(state).items() if name not in ("at", "spent")}
+        if others != self._others[0]:
+            self._others = others, _encode(others)[1:]
+        if (finished := state.spent[:-1]) != self._finished[0]:
+            self._finished = finished, "".join([f"{_encode(bucket)}," for bucket in finished])
+        counts = self._finished[1] + "".join([_encode(bucket) for bucket in state.spent[-1:]])
+        return f'{{"at":{_encode(state.at)},"spent":[{counts}],{self._others[1]}'
 
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""
@@ -152,10 +157,11 @@ class HeldStateFile:
         if parsed.state is None:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
-        if parsed.layout is not None and any(copy.is_damaged for copy in parsed.layout.copies):
+        if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest.head == known[0]):
+            return parsed.state
+        self._is_synced = not parsed.newest.durable
+        if any(copy.is_damaged for copy in parsed.layout.copies):
             parsed.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
-        if parsed.newest is not None and parsed.newest.durable:
-            self._is_synced = known is not None and known[0] == parsed.newest.head
         return parsed.state
 
     def _set_aside(self) -> str:
@@ -172,10 +178,11 @@ class HeldStateFile:
         """Replace the state; a `durable` one survives a power failure."""
         self._file.known = None
         try:
-            copy = self._write(self._file.encode(state), durable)
+            saved = state.copy()
+            copy = self._write(self._file.encode(saved), durable)
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._file.known = copy.head, state.copy()
+        self._file.known = copy.head, saved
 
     def _write(self, book: str, durable: bool) -> StoredCopy:
         _, layout, newest = self._parsed
