@@ -103,6 +103,8 @@ class SocketTransport:
         """Return an open connection to a server, or None; ones that the server has closed are dropped."""
         with self._lock:
             if self._process != os.getpid():  # two processes on one connection would mix their responses
+                for inherited in (one for connections in self._idle.values() for one in connections):
+                    inherited.close()  # in this process only
                 self._idle, self._process = {}, os.getpid()
             idle = self._idle.get(server, [])
             while idle:
