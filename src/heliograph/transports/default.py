@@ -1,13 +1,15 @@
-"""The default transport of blocking clients: sockets where they do all that pyreqwest does, otherwise pyreqwest.
+"""The default transport of blocking clients: sockets for the first requests of a process, then pyreqwest.
 
-A short program so needs half the time (ADR 0026). pyreqwest is used behind a proxy, outside Linux, where it knows the
-proxies and certificates of the system, and for servers whose certificate only the system's own store trusts.
+A short program so ends before pyreqwest could send its first request; a long one uses less CPU with pyreqwest (ADR
+0026). pyreqwest sends all requests behind a proxy, outside Linux, where it knows the proxies and certificates of the
+system, and to servers whose certificate OpenSSL does not trust.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from itertools import count
 from typing import TYPE_CHECKING
 
 from heliograph.transports.failures import checked_url, host_of, out_of_resources
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
+_FIRST_REQUESTS = 30
+"""Requests of a process that are sent over sockets: a login and what a short program fetches."""
+
 _sockets = SocketTransport()
+_sent = count(1)
 _untrusted: set[str] = set()
 """Servers that OpenSSL's root certificates do not vouch for."""
 
@@ -28,7 +34,8 @@ _untrusted: set[str] = set()
 def send(request: Request, timeout: float, clock: Callable[[], float]) -> Response:
     """Send one request, as described at `BlockingTransport.send`."""
     checked_url(request)
-    if sys.platform == "linux" and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
+    is_first = sys.platform == "linux" and next(_sent) <= _FIRST_REQUESTS
+    if is_first and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
         try:
             return _sockets.send(request, timeout, clock)
         except UntrustedCertificate:  # nothing was sent
