@@ -7,6 +7,7 @@ system, and to servers whose certificate OpenSSL does not trust.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from itertools import count
@@ -27,6 +28,7 @@ _FIRST_REQUESTS = 30
 
 _sockets = SocketTransport()
 _sent = count(1)
+atexit.register(_sockets.close)
 _untrusted: set[str] = set()
 """Servers that OpenSSL's root certificates do not vouch for."""
 
@@ -34,7 +36,10 @@ _untrusted: set[str] = set()
 def send(request: Request, timeout: float, clock: Callable[[], float]) -> Response:
     """Send one request, as described at `BlockingTransport.send`."""
     checked_url(request)
-    is_first = sys.platform == "linux" and next(_sent) <= _FIRST_REQUESTS
+    number = next(_sent)
+    if number == _FIRST_REQUESTS + 1:
+        _sockets.close()
+    is_first = number <= _FIRST_REQUESTS and sys.platform == "linux"
     if is_first and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
         try:
             return _sockets.send(request, timeout, clock)
