@@ -141,6 +141,7 @@ class HeldStateFile:
         self._file = file
         self._lock = lock
         self._descriptor = -1
+        self._size = 0
         self._parsed = _ParsedFile(None)
         self._is_synced = True
         """False if the newest copy is durable and of another program, which may have been killed before the flush."""
@@ -154,6 +155,7 @@ class HeldStateFile:
             return AccountState()
         except OSError as error:
             raise self._file.access_error(error) from None
+        self._size = len(data)
         self._parsed = parsed = self._file.parse(data)
         if parsed.state is None:
             self._close()
@@ -189,7 +191,7 @@ class HeldStateFile:
         _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
         copy, head = write_copy(number, durable, book)
-        if layout is None or newest is None or self._descriptor < 0 or len(copy) >= layout.length:
+        if layout is None or newest is None or len(copy) >= layout.length or not self._is_in_place():
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
         target = min(one for one in layout.copies if one not in (newest, last_durable))
@@ -205,11 +207,18 @@ class HeldStateFile:
         self._parsed = _ParsedFile(None, Layout([written, *others], layout.length), written)
         return written
 
+    def _is_in_place(self) -> bool:
+        """Return False if the file was deleted, replaced or cut since it was read; a save then writes it again."""
+        if self._descriptor < 0:
+            return False
+        found = os.fstat(self._descriptor)
+        return found.st_nlink > 0 and found.st_size == self._size
+
     def _write_new_file(self, copy: bytes) -> StoredCopy:
         self._close()
         write_atomic(self._file.path, new_file(copy).decode("ascii"))
         self._descriptor, data = _open(self._file.path, os.O_RDWR)
-        layout = read_layout(data)
+        self._size, layout = len(data), read_layout(data)
         assert layout is not None
         self._parsed = _ParsedFile(None, layout, layout.copies[0])
         self._is_synced = True
