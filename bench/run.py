@@ -36,6 +36,8 @@ COLD = {
     "detail": ("growattServer", "drop-in", "typed", "typed, protected", "requests alone", "pyreqwest alone"),
     "monitor": ("pygoodwe", "goodwe"),
 }
+CALL_ROUNDS = {True: (2, 0.2), False: (7, 0.8)}
+"""Rounds and seconds per client, by `--quick`."""
 FLEET = ("growattServer, 8 threads", "growattServer, 32 threads", "heliograph, async", "bare sockets")
 IMPORTS = (
     "pass",
@@ -236,15 +238,20 @@ def create_certificate(folder: Path) -> tuple[tuple[str, str] | None, str]:
     return (str(folder / "cert.pem"), str(folder / "key.pem")), str(folder / "ca.pem")
 
 
-def measure(folder: Path, *, quick: bool) -> list[str]:
-    """Run all benchmarks in real time, and return their tables."""
+def prepare_responses(folder: Path) -> None:
+    """Record the responses of the stub cloud."""
     global RESPONSES  # noqa: PLW0603
     RESPONSES = folder / "responses.json"
     RESPONSES.write_text(json.dumps(record_responses()), encoding="utf-8")
+
+
+def measure(folder: Path, *, quick: bool) -> list[str]:
+    """Run all benchmarks in real time, and return their tables."""
+    prepare_responses(folder)
     certificate, authority = create_certificate(folder)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     lines = [f"Measured {time.strftime('%Y-%m-%d')} on {machine}.", "", "### One call, repeated"]
-    lines += per_call(*((2, 0.2) if quick else (7, 0.8)))
+    lines += per_call(*CALL_ROUNDS[quick])
     lines += ["", "### Import", *imports(3 if quick else 11)]
     lines += ["", "### Cold start: import, login and four calls over TLS"]
     lines += cold_start(3 if quick else 11, certificate, authority, folder)
@@ -279,8 +286,13 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="few repetitions: shows that the benchmarks work")
     parser.add_argument("--simulate", action="store_true", help="the simulated month and year instead; most of an hour")
     parser.add_argument("--only-many", action="store_true", help="only the table of many accounts")
+    parser.add_argument("--only-calls", action="store_true", help="only the tables of one call, repeated")
     options = parser.parse_args()
-    if options.only_many:
+    if options.only_calls:
+        with tempfile.TemporaryDirectory() as folder_name:
+            prepare_responses(Path(folder_name))
+            print("\n".join(per_call(*CALL_ROUNDS[options.quick])))
+    elif options.only_many:
         with tempfile.TemporaryDirectory() as folder_name:
             print("\n".join(many_accounts(Path(folder_name), quick=options.quick)))
     else:

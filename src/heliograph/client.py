@@ -9,7 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, FileAccess, finish_effect
+from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol, resume
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -288,7 +288,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                             sleep(step.seconds)
                             outcome = None
                         else:
-                            outcome = step.perform()
+                            outcome = perform_in_line(step)
                     except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
                         outcome = error
             except StopIteration as done:

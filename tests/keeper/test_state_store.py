@@ -11,7 +11,7 @@ from heliograph.core.effects import FileAccess, finish_effect, run_effects_async
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Request, Session, Sleep
-from heliograph.errors import StoreError, Throttled
+from heliograph.errors import ConfigError, StoreError, Throttled
 from heliograph.keeper import Keeper
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.auth import GrowattProtocol
@@ -153,6 +153,14 @@ def test_async_client_awaits_an_async_store(server, tmp_path):
     assert asyncio.run(ask()).requests_used == 3
     assert store.done[-5:] == [*HELD_READ, "load"]
     assert server.logins == 1
+
+
+def test_blocking_client_rejects_an_async_store(server, tmp_path):
+    keeper = Keeper(tmp_path, store=AwaitedStore)
+    client = Growatt("ada", "pw", server=server.url, keeper=keeper)
+    for use in (lambda: client.plant_info("1"), lambda: client.budget):
+        with pytest.raises(ConfigError, match="use an async client"):
+            use()
 
 
 def test_async_client_performs_blocking_effects_off_its_event_loop(server, tmp_path):

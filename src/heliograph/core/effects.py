@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from heliograph.errors import ConfigError
+
 if TYPE_CHECKING:
     from asyncio import CancelledError
     from collections.abc import Callable
@@ -47,6 +49,13 @@ EffectFlow = Generator[Effect, Any, T]
 """A flow that reads or writes stored data and sends nothing."""
 
 
+def perform_in_line(effect: Effect) -> Any:
+    """Perform an effect on the calling thread; raises `ConfigError` if it can only be awaited."""
+    if effect.is_async:
+        raise ConfigError("this account's state is in an async store; use an async client, and its awaitable methods")
+    return effect.perform()
+
+
 def run_effects(flow: EffectFlow[T]) -> T:
     """Run a flow without requests on the calling thread and return its result."""
     outcome: Any = None
@@ -54,7 +63,7 @@ def run_effects(flow: EffectFlow[T]) -> T:
         while True:
             effect = flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
             try:
-                outcome = effect.perform()
+                outcome = perform_in_line(effect)
             except BaseException as error:  # noqa: BLE001 - the flow decides, see above
                 outcome = error
     except StopIteration as done:

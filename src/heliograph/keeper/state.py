@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from math import ceil
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from heliograph.keeper.limits import DAY
@@ -18,6 +18,7 @@ MAX_DEBT_SECONDS = 1800.0
 MAX_NOTES = 30
 COMPACT = (",", ":")
 _CLOCK_TOLERANCE = 60.0
+_COUNT = itemgetter(1)
 
 
 class AccountState:
@@ -83,10 +84,6 @@ class AccountState:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-ready data; it contains credentials."""
         return dict(vars(self))
-
-    def to_json(self) -> str:
-        """Return the state as JSON text; `at` comes first."""
-        return json.dumps(self.to_dict(), separators=COMPACT)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> AccountState:
@@ -161,7 +158,7 @@ class AccountState:
     @property
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
-        return int(sum([count for _, count in self.spent]))
+        return int(sum(map(_COUNT, self.spent)))
 
     def pacing_delay(self, burst: float, rate: float) -> float:
         """Return the seconds until a token bucket of size `burst`, refilled by `rate` per second, has a token."""

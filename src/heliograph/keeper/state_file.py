@@ -11,7 +11,7 @@ import os
 from errno import ELOOP, ENOSPC
 from hashlib import sha256
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.core.files import HeldFileLock, remedy, write_atomic
 from heliograph.errors import StoreError
@@ -40,7 +40,7 @@ def account_name(vendor: str, server: str, username: str) -> str:
     return f"{vendor}-{sha256(f'{server} {username}'.encode()).hexdigest()[:16]}"
 
 
-class _Content(NamedTuple):
+class _ParsedFile(NamedTuple):
     """What was read from a state file."""
 
     state: AccountState | None
@@ -62,8 +62,10 @@ class StateFile:
         self._lock_path = str(folder / f"{name}.lock")
         self.known: tuple[bytes, AccountState] | None = None
         """Head and state of the copy last read or written; an unchanged file is not parsed again."""
-        self._counts: tuple[list[list[float]], str] = [], ""
+        self._finished: tuple[list[list[float]], str] = [], ""
         """The finished buckets of the request count, most of the state, and their JSON text."""
+        self._others: tuple[dict[str, Any], str] = {}, ""
+        """The members that a read does not change, and their JSON text."""
 
     def load(self, now: float) -> AccountState:
         """Return the state without a lock; modifies nothing."""
@@ -85,22 +87,22 @@ class StateFile:
             raise self.access_error(error) from None
         return None if lock is None else HeldStateFile(self, lock)
 
-    def parse(self, data: bytes) -> _Content:
+    def parse(self, data: bytes) -> _ParsedFile:
         """Return the state in a file; raises `StoreError` if another version wrote it."""
         if (layout := read_layout(data)) is None:
             try:
-                return _Content(read_older(data))
+                return _ParsedFile(read_older(data))
             except NewerFormatError:
                 advice = "use that one, or remove the file"
                 raise StoreError(f"{self.path} was written by another version of heliograph; {advice}") from None
         for place, copy in enumerate(layout.copies):
             if self.known is not None and copy.head == self.known[0]:
-                return _Content(self.known[1].copy(), layout, copy)
+                return _ParsedFile(self.known[1].copy(), layout, copy)
             if (state := read_copy(data, copy, layout.length)) is not None:
                 self.known = copy.head, state.copy()
-                return _Content(state, layout, copy)
+                return _ParsedFile(state, layout, copy)
             layout.copies[place] = copy._replace(number=0, durable=False)
-        return _Content(None)
+        return _ParsedFile(None)
 
     def damaged_state(self, now: float, what: str) -> AccountState:
         """Return the state of an account whose file is damaged."""
@@ -109,14 +111,17 @@ class StateFile:
         return state
 
     def encode(self, state: AccountState) -> str:
-        """Return a state as JSON text."""
-        members = state.to_dict()
-        spent = members.pop("spent")
-        if spent[:-1] != self._counts[0]:
-            self._counts = spent[:-1], _encode(spent[:-1])[1:-1]
-        finished = self._counts[1]
-        texts = [finished] * bool(finished) + [_encode(bucket) for bucket in spent[-1:]]
-        return f'{_encode(members)[:-1]},"spent":[{",".join(texts)}]}}'
+        """Return a state that is never modified again as JSON text.
+
+        A read changes the time and the last request count only, so the text of all others is cached.
+        """
+        others = {name: value for name, value in vars(state).items() if name not in ("at", "spent")}
+        if others != self._others[0]:
+            self._others = others, _encode(others)[1:]
+        if (finished := state.spent[:-1]) != self._finished[0]:
+            self._finished = finished, "".join([f"{_encode(bucket)}," for bucket in finished])
+        counts = self._finished[1] + "".join([_encode(bucket) for bucket in state.spent[-1:]])
+        return f'{{"at":{_encode(state.at)},"spent":[{counts}],{self._others[1]}'
 
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""
@@ -136,7 +141,8 @@ class HeldStateFile:
         self._file = file
         self._lock = lock
         self._descriptor = -1
-        self._content = _Content(None)
+        self._size = 0
+        self._parsed = _ParsedFile(None)
         self._is_synced = True
         """False if the newest copy is durable and of another program, which may have been killed before the flush."""
 
@@ -149,15 +155,17 @@ class HeldStateFile:
             return AccountState()
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._content = content = self._file.parse(data)
-        if content.state is None:
+        self._size = len(data)
+        self._parsed = parsed = self._file.parse(data)
+        if parsed.state is None:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
-        if content.layout is not None and any(copy.is_damaged for copy in content.layout.copies):
-            content.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
-        if content.newest is not None and content.newest.durable:
-            self._is_synced = known is not None and known[0] == content.newest.head
-        return content.state
+        if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest.head == known[0]):
+            return parsed.state
+        self._is_synced = not parsed.newest.durable
+        if any(copy.is_damaged for copy in parsed.layout.copies):
+            parsed.state.add_note(now, "a copy of the state in its file was damaged; the newest whole one is used")
+        return parsed.state
 
     def _set_aside(self) -> str:
         path = self._file.path
@@ -173,16 +181,17 @@ class HeldStateFile:
         """Replace the state; a `durable` one survives a power failure."""
         self._file.known = None
         try:
-            copy = self._write(self._file.encode(state), durable)
+            saved = state.copy()
+            copy = self._write(self._file.encode(saved), durable)
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._file.known = copy.head, state.copy()
+        self._file.known = copy.head, saved
 
     def _write(self, book: str, durable: bool) -> StoredCopy:
-        _, layout, newest = self._content
+        _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
         copy, head = write_copy(number, durable, book)
-        if layout is None or newest is None or len(copy) >= layout.length:
+        if layout is None or newest is None or len(copy) >= layout.length or not self._is_in_place():
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
         target = min(one for one in layout.copies if one not in (newest, last_durable))
@@ -195,16 +204,23 @@ class HeldStateFile:
             self._is_synced = True
         written = StoredCopy(number, durable, target.start, head)
         others = [one for one in layout.copies if one is not target]
-        self._content = _Content(None, Layout([written, *others], layout.length), written)
+        self._parsed = _ParsedFile(None, Layout([written, *others], layout.length), written)
         return written
+
+    def _is_in_place(self) -> bool:
+        """Return False if the file was deleted, replaced or cut since it was read; a save then writes it again."""
+        if self._descriptor < 0:
+            return False
+        found = os.fstat(self._descriptor)
+        return found.st_nlink > 0 and found.st_size == self._size
 
     def _write_new_file(self, copy: bytes) -> StoredCopy:
         self._close()
         write_atomic(self._file.path, new_file(copy).decode("ascii"))
         self._descriptor, data = _open(self._file.path, os.O_RDWR)
-        layout = read_layout(data)
+        self._size, layout = len(data), read_layout(data)
         assert layout is not None
-        self._content = _Content(None, layout, layout.copies[0])
+        self._parsed = _ParsedFile(None, layout, layout.copies[0])
         self._is_synced = True
         return layout.copies[0]
 
