@@ -187,10 +187,10 @@ class HeldStateFile:
             raise self._file.access_error(error) from None
         self._file.known = copy.head, saved
 
-    def _write(self, book: str, durable: bool) -> StoredCopy:
+    def _write(self, state_text: str, durable: bool) -> StoredCopy:
         _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
-        copy, head = write_copy(number, durable, book)
+        copy, head = write_copy(number, durable, state_text)
         if layout is None or newest is None or len(copy) >= layout.length or not self._is_in_place():
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
