@@ -41,9 +41,12 @@ OTHER_TEXT = {
     "config/table.py": (5, "the configuration file"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
     "outputs/influx.py": (1, "the configuration file"),
+    "outputs/mqtt/discovery.py": (1, "names of metrics"),
+    "outputs/prometheus.py": (1, "names of metrics"),
     "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
     "web/auth.py": (1, "the Host header of a browser"),
     "web/openapi.py": (1, "paths of our routes"),
+    "web/page/device.py": (2, "names of metrics"),
     "web/parameters.py": (3, "query parameters of a browser"),
     "web/paths.py": (1, "paths requested by a browser"),
 }

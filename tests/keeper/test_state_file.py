@@ -229,3 +229,18 @@ def test_program_killed_while_it_saves_leaves_a_whole_state(store):
         seen = state.misses
     assert seen > 500
     assert list(store.folder.glob("*.broken-*")) == []
+
+
+def test_no_copy_has_a_session_that_ended(store):
+    secret = "JSESSIONID=5F3A"
+    for number in range(1, 4):
+        state = numbered(number)
+        state.session = {"alive": True, "cookies": {"host": secret}}
+        save_state(store, state)
+    assert store.path.read_text().count(secret) == 3
+    ended = numbered(4)
+    ended.session = {"alive": False}
+    save_state(store, ended)
+    assert secret not in store.path.read_text()
+    assert load_held(store).misses == 4
+    assert StateFile(store.folder, store.name).load(0.0).misses == 4

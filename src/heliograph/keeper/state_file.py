@@ -17,6 +17,7 @@ from heliograph.core.files import HeldFileLock, remedy, write_atomic
 from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
 from heliograph.keeper.state_format import (
+    COPIES,
     Layout,
     NewerFormatError,
     StoredCopy,
@@ -145,6 +146,8 @@ class HeldStateFile:
         self._parsed = _ParsedFile(None)
         self._is_synced = True
         """False if the newest copy is durable and of another program, which may have been killed before the flush."""
+        self._session: dict[str, Any] | None = None
+        """The session in the file."""
 
     def load(self, now: float) -> AccountState:
         """Return the state; a damaged file is set aside."""
@@ -160,6 +163,7 @@ class HeldStateFile:
         if parsed.state is None:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
+        self._session = parsed.state.session
         if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest.head == known[0]):
             return parsed.state
         self._is_synced = not parsed.newest.durable
@@ -178,11 +182,19 @@ class HeldStateFile:
         return aside.name
 
     def save(self, state: AccountState, *, durable: bool) -> None:
-        """Replace the state; a `durable` one survives a power failure."""
+        """Replace the state; a `durable` one survives a power failure.
+
+        When a session ends or is forgotten, every copy is replaced, so that none contains it any more.
+        """
         self._file.known = None
+        is_end = _is_forgotten(self._session, state.session)
+        self._session = state.session
         try:
             saved = state.copy()
-            copy = self._write(self._file.encode(saved), durable)
+            text = self._file.encode(saved)
+            copy = self._write(text, durable or is_end)
+            for _ in range(COPIES - 1 if is_end else 0):
+                copy = self._write(text, durable=True)
         except OSError as error:
             raise self._file.access_error(error) from None
         self._file.known = copy.head, saved
@@ -235,6 +247,16 @@ class HeldStateFile:
             os.close(descriptor)
 
     __del__ = _close
+
+
+def _is_forgotten(before: dict[str, Any] | None, after: dict[str, Any] | None) -> bool:
+    """Return whether a session has ended: that of the account, or one of another API among its facts."""
+    before, after = before or {}, after or {}
+    if before.get("alive") and not after.get("alive"):
+        return True
+    facts = after.get("facts") or {}
+    inner = {name: fact for name, fact in (before.get("facts") or {}).items() if isinstance(fact, dict)}
+    return any(fact.get("alive") and _is_forgotten(fact, facts.get(name)) for name, fact in inner.items())
 
 
 def _open(path: Path, access: int) -> tuple[int, bytes]:
