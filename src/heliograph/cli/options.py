@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "show daily or monthly energies from the store",
     "export": "write stored data as CSV, JSON Lines, Parquet or Home Assistant statistics",
     "import": "import earlier energies from CSV, PVOutput or Home Assistant",
+    "recipe": "print a configuration of another program for your plants",
     "call": "make one API call and print its response as JSON",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
