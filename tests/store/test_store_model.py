@@ -84,6 +84,7 @@ class Model:
             },
             "imports": (),
             "imported": [],
+            "measurements": [],
             "polls": self.polls,
         }
 

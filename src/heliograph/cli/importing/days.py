@@ -78,7 +78,7 @@ def read_days(source: SourceColumn, rules: ReadRules, zone: tzinfo) -> DayColumn
     if kind == "counter":
         if rows and not isinstance(rows[0][1], datetime):
             raise ConfigError(f"{source.name!r} is a counter, and the file has no time of day of its readings")
-        found, lines, left_out = _sum_intervals(_differences(source, rows, rules), zone, rules)
+        found, lines, left_out = _sum_intervals(_differences(source, rows, zone, rules), zone, rules)
     elif any(isinstance(moment, datetime) for moment in moments) and _step(rows) < _MIN_DAILY_STEP:
         found, lines, left_out = _sum_intervals(_energies(source, rows), zone, rules)
     else:
@@ -160,8 +160,8 @@ def _energies(source: SourceColumn, rows: Sequence[_Row]) -> Iterator[_Interval]
             yield _Interval(cell.line, start, start + step, max(kwh, 0.0))
 
 
-def _differences(source: SourceColumn, rows: Sequence[_Row], rules: ReadRules) -> Iterator[_Interval]:
-    step = int(_step(rows)) if source.ends and rules.kind is None else 0
+def _differences(source: SourceColumn, rows: Sequence[_Row], zone: tzinfo, rules: ReadRules) -> Iterator[_Interval]:
+    step = _period(rows, zone) if source.ends and rules.kind is None else 0
     readings = sorted(
         (int(moment.timestamp()) + step, kwh, cell)
         for cell, moment, kwh in rows
@@ -176,6 +176,13 @@ def _differences(source: SourceColumn, rows: Sequence[_Row], rules: ReadRules) -
                 "replaced or reset there: import the parts before and after as two files"
             )
         yield _Interval(cell.line, start, end, max(after - before, 0.0))
+
+
+def _period(rows: Sequence[_Row], zone: tzinfo) -> int:
+    """Return the seconds of a row of statistics: an hour or less, or a day if the rows begin at midnight."""
+    step, (_, first, _) = int(_step(rows)), rows[0]
+    is_daily = step >= _MIN_DAILY_STEP and isinstance(first, datetime) and first.astimezone(zone).hour == 0
+    return step if is_daily else min(step, _HOUR)
 
 
 def _sum_intervals(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.cli.formats import slug_of
 from heliograph.current import CurrentState
 from heliograph.errors import ConfigError
 from heliograph.history import stored_plants
@@ -83,16 +83,6 @@ def load_plants(store: Store, wanted: str | None, base_url: str, topics: Topics,
         )
         for state, slug in zip(states, slugs, strict=True)
     )
-
-
-def slug_of(text: str) -> str:
-    """Return a text as Home Assistant writes it in an entity ID.
-
-    >>> slug_of("Süd-Dach  (neu)"), slug_of("🌞")
-    ('sud_dach_neu', '')
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def plain_text(text: str) -> str:

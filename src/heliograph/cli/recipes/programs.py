@@ -271,6 +271,8 @@ def node_red(context: RecipeContext) -> list[RecipeFile]:
             "guard": {"type": "function", "func": guard, "outputs": 1},
             "out": {"type": "debug", "active": True, "complete": "payload"},
         }
+        if not auth:
+            del parts["token"]
         ids = {part: f"heliograph_{plant.slug}_{part}" for part in parts}
         for column, (part, more) in enumerate(parts.items()):
             following = list(ids.values())[column + 1 : column + 2]
