@@ -104,8 +104,8 @@ def _without_empty_lines(source: SourceColumn) -> tuple[list[Cell], list[Cell]]:
 
 def _kind(column: str, values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
-    rising = all(one <= after for one, after in pairwise(known))
-    if len(known) >= _MIN_COUNTER_ROWS and rising and known[-1] > known[0]:
+    steps = [after - before for before, after in pairwise(known)]
+    if len(known) >= _MIN_COUNTER_ROWS and min(steps) >= 0 and sum(step > 0 for step in steps) > len(steps) / 3:
         raise ConfigError(
             f"{column!r} never falls in {len(known)} lines, as the reading of a meter does; say what it is with "
             "--values counter (a reading) or --values energy (the energy of each line)"
