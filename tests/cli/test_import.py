@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from heliograph.cli.main import run
 from heliograph.history import read_history
@@ -270,3 +272,52 @@ def test_import_needs_a_file_or_an_action(run_import):
 def test_import_without_a_readable_file(run_import, tmp_path):
     code, _, err = run_import(None, str(tmp_path / "absent.csv"))
     assert (code, "absent.csv cannot be read: No such file" in err) == (2, True)
+
+
+CELL = st.sampled_from(
+    [
+        "2024-06-01",
+        "20240602",
+        "03.06.2024",
+        "2024-06-04T00:00+02:00",
+        "2024-13-45",
+        "1717200000",
+        "24:00",
+        "12,5",
+        "1.5",
+        "-1",
+        "1e999",
+        "NaN",
+        "",
+        '"',
+        "pv_energy",
+        "start",
+        "statistic_id",
+        "sum",
+        "{",
+        "[",
+        "\x00",
+        "\u2028",
+        "=1+1",
+        "٣",
+    ]
+)
+TEXT = st.lists(st.lists(CELL, max_size=4).map(",".join) | st.lists(CELL, max_size=3).map(";".join), max_size=6)
+JSON = st.recursive(
+    CELL | st.none() | st.booleans() | st.floats(),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(["statistics", "sensor.a", "start", "sum", "stats", "metadata"]), children)
+    ),
+    max_leaves=8,
+)
+
+
+@given(text=TEXT.map("\n".join) | JSON.map(json.dumps))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_import_of_any_text_imports_it_or_says_why_not(run_import, where, text):
+    code, _, err = run_import(text, "--map", "pv_energy=sensor.a", "--dry-run")
+    assert code in (0, 2), err
+    code, _, err = run_import(text, "--dry-run")
+    assert code in (0, 2), err
+    assert shown(where) == {}

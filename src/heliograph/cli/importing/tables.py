@@ -90,6 +90,8 @@ def _csv_rows(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise ConfigError(f"line {reader.line_num}: this is no CSV: {error}") from None
+    if not rows:
+        raise ConfigError("the file has no header")
     (_, header), *rest = rows
     for line, row in rest:
         if len(row) != len(header) and any(row[len(header) :]):
