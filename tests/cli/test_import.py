@@ -83,7 +83,7 @@ def test_dry_run_shows_what_was_understood_and_stores_nothing(run_import, where)
     assert code == 0
     assert "pv_energy from 'Ertrag (Wh)': energies in Wh, decimal comma, dates dmy" in out
     assert "2 days, 2025-05-31 to 2025-06-01; 20.5 kWh in total" in out
-    assert "1 of these days were measured" in out
+    assert "days that were measured: 1;" in out
     assert "not imported: Temperatur" in out
     assert "Dry run: nothing was stored." in out
     assert shown(where) == {}
@@ -114,7 +114,7 @@ def test_undo_and_list(run_import, where):
         None,
     )
     code, out, _ = run_import(None, "--undo", listed["import"])
-    assert (code, "1 values were deleted" in out) == (0, True)
+    assert (code, "values deleted: 1." in out) == (0, True)
     assert shown(where) == {}
     assert "undone" in run_import(None, "--list")[1]
     code, _, err = run_import(None, "--undo", listed["import"])
@@ -155,7 +155,7 @@ def test_import_of_home_assistant_statistics_json(run_import, where):
     code, out, err = run_import(text, "--map", "pv_energy=sensor.pv")
     assert (code, err) == (0, "")
     assert shown(where) == {"2024-10-27": 12.5}
-    assert "1 days are incomplete and left out, the first 2024-10-28" in out
+    assert "incomplete days, left out: 1, the first 2024-10-28" in out
 
 
 @pytest.mark.parametrize("of", ["csv", "websocket", "epoch"])

@@ -40,7 +40,7 @@ def visible(site, path):
 def test_year_view_shows_imported_years(site, year, solar, days):
     text = visible(site, f"/?span=year&at={year}-06-01")
     assert f"Solar {solar} MWh" in text.replace("\u202f", " ").replace("\xa0", " ")
-    assert f"{days} of these days are imported." in text
+    assert f"Imported days: {days}." in text
 
 
 def test_year_view_sums_imported_days_beside_measured_ones(site, where):
@@ -48,8 +48,8 @@ def test_year_view_sums_imported_days_beside_measured_ones(site, where):
     imported = ((date(2026, 6, 21) - timedelta(days=59)) - date(2026, 1, 1)).days
     table = read_history(since="2026-01-01", until="2026-06-21", store=where, metrics=["pv_energy"])
     assert sum(table["pv_energy"]) == pytest.approx(measured + imported * 10.026)
-    assert f"{imported} of these days are imported." in visible(site, "/?span=year")
-    assert "are imported" not in visible(site, "/?span=week")
+    assert f"Imported days: {imported}." in visible(site, "/?span=year")
+    assert "Imported days" not in visible(site, "/?span=week")
 
 
 def test_api_marks_imported_days(site):

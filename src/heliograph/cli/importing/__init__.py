@@ -128,7 +128,7 @@ def _undo(store: Store, import_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"import": import_id, "deleted_values": count})
     else:
-        print(f"Import {import_id} is undone: {count} values were deleted. Measured values were not changed.")
+        print(f"Import {import_id} is undone, values deleted: {count}. Measured values were not changed.")
 
 
 def _print_imports(imports: tuple[ImportSummary, ...], *, as_json: bool) -> None:
@@ -164,9 +164,8 @@ def _iso(moment: int) -> str:
 def _print_understood(file: UnderstoodFile) -> None:
     plant, source = file.plant, file.source
     title = plant.name or plant.series.plant
-    print(
-        f"{source.format}, days of {printable(title)} in {plant.zone}, by the column {printable(source.time_column)!r}"
-    )
+    column = printable(source.time_column)
+    print(f"{source.format}, days of {printable(title)} in {plant.zone}, by the column {column!r}")
     for energy, one in file.columns.items():
         unit = f"{one.unit}{' (assumed)' if one.unit_is_assumed else ''}"
         what = "counter readings" if one.kind == "counter" else "energies"
@@ -175,17 +174,15 @@ def _print_understood(file: UnderstoodFile) -> None:
         values = one.values
         first, last = min(values), max(values)
         print(f"    {len(values)} days, {first} to {last}; {sum(values.values()):,.1f} kWh in total")
-        print(
-            f"    first {values[first]:g} kWh, last {values[last]:g} kWh, usual day {median(values.values()):.4g} kWh"
-        )
+        usual = median(values.values())
+        print(f"    first {values[first]:g} kWh, last {values[last]:g} kWh, usual day {usual:.4g} kWh")
         if one.gaps:
-            print(f"    {one.gaps} lines without a value")
+            print(f"    lines without a value: {one.gaps}")
         if one.left_out:
-            print(
-                f"    {len(one.left_out)} days are incomplete and left out, the first {one.left_out[0]} (--incomplete)"
-            )
+            count, day = len(one.left_out), one.left_out[0]
+            print(f"    incomplete days, left out: {count}, the first {day} (--incomplete imports them)")
         if measured := file.measured[energy]:
-            print(f"    {measured} of these days were measured; the measured values are shown")
+            print(f"    days that were measured: {measured}; their measured values are shown")
     if file.ignored:
         print(f"\n  not imported: {', '.join(printable(name) for name in file.ignored)}")
 
@@ -194,4 +191,4 @@ def _print_end(file: UnderstoodFile, import_id: str | None) -> None:
     if import_id is None:
         print("\nDry run: nothing was stored.")
     else:
-        print(f"\n{file.value_count()} values imported. To undo this: heliograph import --undo {import_id}")
+        print(f"\nValues imported: {file.value_count()}. To undo this: heliograph import --undo {import_id}")

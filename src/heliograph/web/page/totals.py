@@ -160,7 +160,7 @@ def _hints(plant: PlantState, past: PeriodData, days: Sequence[Energies], *, kno
     with_data = sum(any(value is not None for value in one.values()) for one in days)
     hints = [f"Data of {with_data} of {count(elapsed, 'day', 'days')}."] if 0 < with_data < elapsed else []
     if imported := sum(bool(day.imported) for day in past.days):
-        hints.append(f"{imported} of these days are imported.")
+        hints.append(f"Imported days: {imported}.")
     return hints
 
 
