@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -153,6 +154,14 @@ def test_predbat_and_emhass_name_the_entities_of_discovery(run_recipe, where):
     emhass = json.loads(run_recipe("emhass", "--plant", "Home")[1])
     assert {emhass["sensor_power_photovoltaics"], emhass["sensor_power_load_no_var_loads"]} <= names
     assert emhass["set_use_battery"] is True
+
+
+def test_recipes_for_home_assistant_need_no_web_packages(run_recipe, monkeypatch):
+    for module in [name for name in sys.modules if name.startswith(("starlette", "heliograph.web"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    assert run_recipe("predbat")[0] == 0
+    assert "the JSON API needs starlette, which is not installed" in run_recipe("evcc")[2]
 
 
 def test_emhass_needs_one_plant_that_measures_its_house(run_recipe):

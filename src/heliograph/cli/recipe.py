@@ -55,9 +55,9 @@ def recipe(options: Namespace) -> int:
     serve = config.serve or ServeConfig()
     url = _base_url(options.url) if options.url else _configured_url(serve)
     topics = Topics(config.mqtt.topic if config.mqtt else "heliograph")
-    with open_store(store_location(options), create=False) as store:
-        plants = load_plants(store, options.plant, url, topics, int(time.time()))
     _, write, reads = RECIPES[options.name]
+    with open_store(store_location(options), create=False) as store:
+        plants = load_plants(store, options.plant, url if reads == "page" else "", topics, int(time.time()))
     found = write(RecipeContext(plants, url, serve.token is not None))
     if options.json:
         print_json({"recipe": options.name, "files": [file._asdict() for file in found]})

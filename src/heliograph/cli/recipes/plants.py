@@ -36,7 +36,7 @@ class RecipePlant(NamedTuple):
     slug: str
     """Lower case letters, digits and underscores; unique among the plants."""
     url: str
-    """Its current state in the JSON API."""
+    """Its current state in the JSON API; empty for a program that does not read it."""
     metrics: frozenset[str]
     entities: Mapping[str, str]
     """The entity ID of each metric, as Home Assistant makes it of the names of device and entity."""
@@ -76,7 +76,7 @@ def load_plants(store: Store, wanted: str | None, base_url: str, topics: Topics,
             series=state.series,
             title=plain_text(state.title) or plain_text(state.series.plant),
             slug=slug,
-            url=f"{base_url}/api/v1/plants/{state.series.vendor}/{_encode(state.series.plant)}",
+            url=base_url and f"{base_url}/api/v1/plants/{state.series.vendor}/{_encode(state.series.plant)}",
             metrics=measured[state.series],
             entities=_entity_ids(topics, state, measured[state.series]),
             max_age=max(_MIN_AGE, round(2 * state.sample_interval + state.arrival_delay) + _SPARE),
@@ -116,8 +116,9 @@ def _encode(plant: str) -> str:
     try:
         from heliograph.web.paths import encode_id  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise ConfigError(
-            f"the JSON API needs {error.name}, which is not installed: pip install 'heliograph[web]'"
+            f"the JSON API needs {package}, which is not installed: pip install 'heliograph[web]'"
         ) from None
     return encode_id(plant)
 
