@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ForwardRef
 from coverage_tables import home_assistant_growatt_table
 
 from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
+from heliograph.cli.recipes.programs import RECIPES
 from heliograph.collect.schedule import POLL_SHARE, Daylight, poll_rhythm
 from heliograph.core.endpoint import Endpoint, operations
 from heliograph.core.payload import Payload
@@ -196,6 +197,13 @@ def prometheus() -> str:
     for row in METRICS.values():
         kind = "counter" if row.kind == "total" else "gauge"
         rows.append(f"| `heliograph_{metric_name(row)}` | {kind} | {row.meaning} |")
+    return "\n".join(rows)
+
+
+def recipes() -> str:
+    """Return the table of the recipes for other programs."""
+    rows = ["| recipe | what it prints | reads |", "|---|---|---|"]
+    rows += [f"| `{name}` | {what} | {reads} |" for name, (what, _, reads) in RECIPES.items()]
     return "\n".join(rows)
 
 
@@ -404,6 +412,7 @@ TABLES = {
     "api": api,
     "prometheus": prometheus,
     "entities": entities,
+    "recipes": recipes,
     "polls": polls,
 }
 

@@ -150,7 +150,7 @@ def _day_rows(store: Store, plant: StoredPlant, selection: HistorySelection) -> 
     while True:
         few = (selection.last - first).days <= _DAYS
         last = selection.last if few else first + timedelta(days=_DAYS)
-        for day in store.days(plant.series, first, last, selection.metrics):
+        for day in store.known_days(plant.series, first, last, selection.metrics):
             values = tuple(day.values[name] for name in selection.metrics)
             if any(value is not None for value in values):
                 names = () if day.final else selection.metrics

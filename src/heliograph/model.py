@@ -31,6 +31,7 @@ class Quality(StrEnum):
     BACKFILLED = "backfilled"
     REPAIRED = "repaired"
     STALE = "stale"
+    IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

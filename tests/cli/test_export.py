@@ -305,3 +305,34 @@ def test_export_memory_is_independent_of_rows(tmp_path):
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_export_ha_statistics_has_sums_of_finished_days(run_export):
+    code, out, err = run_export("--format", "ha-statistics", "--metrics", "pv_energy")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out.decode()), delimiter="\t"))
+    assert {row["statistic_id"] for row in rows} == {"heliograph:growatt_11_pv_energy"}
+    assert [(row["start"], float(row["sum"])) for row in rows] == [
+        ("23.10.2026 23:00", 0.0),
+        ("24.10.2026 23:00", 24.0),
+        ("25.10.2026 23:00", 49.0),
+        ("26.10.2026 23:00", 75.0),
+    ]
+
+
+def test_export_ha_statistics_is_read_by_import(run_export, home, tmp_path):
+    file = tmp_path / "statistics.tsv"
+    assert run_export("--format", "ha-statistics", "--output", str(file))[0] == 0
+    with open_store(tmp_path / "other.sqlite") as store:
+        store.write(Batch(series_info=[SeriesInfo(BARN, "Barn", None, "Europe/Berlin")]))
+    words = ("--map", "pv_energy=heliograph:growatt_11_pv_energy", "--store", str(tmp_path / "other.sqlite"))
+    assert run(["import", str(file), *words]) == 0
+    with open_store(tmp_path / "other.sqlite") as store:
+        days = store.known_days(BARN, date(2026, 1, 1), date(2026, 12, 31))
+    # The day on which summer time ended had 25 hours.
+    assert [(day.day.day, day.values["pv_energy"]) for day in days] == [(24, 24.0), (25, 25.0), (26, 26.0)]
+
+
+def test_export_ha_statistics_rejects_another_resolution(run_export):
+    code, _, err = run_export("--format", "ha-statistics", "--resolution", "hour")
+    assert (code, "leave out --resolution hour" in err) == (2, True)

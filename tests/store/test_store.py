@@ -208,7 +208,7 @@ def test_poll_statuses_of_many_plants_are_replaced(store):
 def test_migration_adds_poll_statuses_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
-    for table in ("poll", "layout", "measurement"):
+    for table in ("poll", "layout", "measurement", "import_batch", "imported_energy"):
         place.run(f"DROP TABLE {table}")
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
@@ -230,7 +230,7 @@ def test_migration_adds_account_and_size_to_an_older_store(place):
         store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
-    for table in ("layout", "measurement"):
+    for table in ("layout", "measurement", "import_batch", "imported_energy"):
         place.run(f"DROP TABLE {table}")
     place.set_version(4)
     with place.open() as store:

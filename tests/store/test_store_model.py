@@ -82,6 +82,8 @@ class Model:
                 for series in sorted(self.known)
                 for span in SPANS
             },
+            "imports": (),
+            "imported": [],
             "measurements": [],
             "polls": self.polls,
         }

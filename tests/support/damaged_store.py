@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import date
 
 from heliograph.model import Quality
-from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, SeriesInfo
+from heliograph.store.base import Batch, Day, ImportBatch, ImportedEnergy, QueryRecord, Repair, Series, SeriesInfo
 from heliograph.store.sqlite import SqliteStore
 from support.store_rows import NOON, ROOF, SAMPLE
 
@@ -32,6 +32,11 @@ def fill(path, rows=ROWS):
                     Day(ROOF, date(2026, 1, 1 + n), {"pv_energy": n + 0.5}, Quality.LIVE, True, n) for n in range(28)
                 ],
                 queries=[QueryRecord(ROOF, "curve", f"2026-01-{n:02}", "data", n) for n in range(1, 29)],
+                imports=[ImportBatch(ROOF, "20260101-000000", NOON, "years.csv")],
+                imported=[
+                    ImportedEnergy(ROOF, date(2025, 1, 1 + n), "pv_energy", n + 0.25, "20260101-000000")
+                    for n in range(28)
+                ],
                 repairs=[Repair(ROOF, NOON + n, "pv_power", 1e9, None, "implausible") for n in range(9)],
             )
         )

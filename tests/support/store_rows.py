@@ -36,5 +36,7 @@ def everything(store):
         "counters": {row.series: store.counters(row.series) for row in known if store.counters(row.series)},
         "asked": {(row.series, span): store.queries(row.series, span) for row in known for span in SPANS},
         "measurements": [one for row in known for one in store.measurements(row.series, -(2**40), 2**40)],
+        "imports": store.imports() if store else (),
+        "imported": [one for row in known for one in store.imported(row.series)],
         "polls": store.poll_statuses() if store else {},
     }

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from heliograph import history
 from heliograph.cli.formats import (
     FORMATS,
+    HA_STATISTICS,
     ColumnLayout,
     format_of,
     peek_first,
     require_pyarrow,
     write_csv,
+    write_ha_statistics,
     write_jsonl,
     write_parquet,
 )
@@ -36,6 +38,7 @@ _EXAMPLES = """\
   heliograph export --output june.csv --from 2026-06-01 --to 2026-06-30
   heliograph export --resolution day --metrics pv_energy,load_energy > days.csv
   heliograph export --output everything.parquet
+  heliograph export --format ha-statistics --plant "Home" --output statistics.tsv
   heliograph export --format jsonl --resolution hour --plant "Home" --time local | head
 
 days are in plant local time. 5min and hour: powers are averages, counters their last value.
@@ -45,10 +48,10 @@ days are in plant local time. 5min and hour: powers are averages, counters their
 def add_export(commands: Any) -> None:
     """Add the command to the command line."""
     parser = add_command(commands, "export", _EXAMPLES, export, accounts=False)
-    parser.add_argument("--format", choices=FORMATS, help="default: by the file name, or csv")
+    parser.add_argument("--format", choices=(*FORMATS, HA_STATISTICS), help="default: by the file name, or csv")
     parser.add_argument("--from", dest="first", metavar="DAY", help="the first day, like 2026-06-01 (default: all)")
     parser.add_argument("--to", dest="last", metavar="DAY", help="the last day, included (default: all)")
-    parser.add_argument("--resolution", choices=("5min", "hour", "day"), default="5min", help="default: 5min")
+    parser.add_argument("--resolution", choices=("5min", "hour", "day"), help="default: 5min")
     parser.add_argument("--plant", metavar="ID", help="the id or name of one plant (default: all)")
     parser.add_argument("--metrics", metavar="NAMES", help="like pv_power,load_power (default: all)")
     parser.add_argument(
@@ -72,14 +75,17 @@ def export(options: Namespace) -> int:
         require_pyarrow()
         if options.output == "-" and sys.stdout.isatty():
             raise ConfigError("Parquet cannot be written to a terminal; name a file with --output")
+    resolution = options.resolution or ("day" if file_format == HA_STATISTICS else "5min")
+    if file_format == HA_STATISTICS and resolution != "day":
+        raise ConfigError(f"{HA_STATISTICS} are energies of days; leave out --resolution {resolution}")
     names = None if options.metrics is None else [name.strip() for name in options.metrics.split(",")]
-    metrics = history.check_metrics(names, options.resolution)
-    layout = ColumnLayout(metrics, options.resolution == "day", options.time == "local")
+    metrics = history.check_metrics(names, resolution)
+    layout = ColumnLayout(metrics, resolution == "day", options.time == "local")
     with open_store(store_location(options), create=False) as store:
         plants = history.stored_plants(store, options.plant)
         # No data is older than the clouds, or newer than today anywhere on earth.
         days = (first or date(EARLIEST_YEAR, 1, 1), last or datetime.now(UTC).date() + timedelta(days=1))
-        selection = history.HistorySelection(plants, *days, options.resolution, metrics)
+        selection = history.HistorySelection(plants, *days, resolution, metrics)
         with open_output(options.output) as out:
             count = _write(file_format, selection, layout, store, out)
     if options.output != "-":
@@ -95,6 +101,10 @@ def _write(
     rows = peek_first(history.rows(store, selection))
     if file_format == "parquet":
         return write_parquet(rows, layout, out, [plant.zone for plant in selection.plants])
+    if file_format == HA_STATISTICS:
+        # Today is not over, and an imported sum is never corrected.
+        past = (row for row in rows if row.start < datetime.now(row.plant.zone).date())
+        return write_ha_statistics(past, selection.metrics, out)
     return (write_csv if file_format == "csv" else write_jsonl)(rows, layout, out)
 
 

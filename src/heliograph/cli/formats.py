@@ -6,7 +6,8 @@ import csv
 import importlib.util
 import json
 import re
-from datetime import UTC, date, datetime
+import unicodedata
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from io import TextIOWrapper
 from itertools import chain, islice
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from heliograph.history import HistoryRow
 
 FORMATS = ("csv", "jsonl", "parquet")
+"""The formats that a file name selects."""
+HA_STATISTICS = "ha-statistics"
 _GROUP = 20_000
 """Rows of a Parquet row group; these are in memory at once."""
 _FORMULA = re.compile(r"(^|[;,|\t])([^\S\t]*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
@@ -94,6 +97,48 @@ def format_time(value: date) -> str:
         return value.isoformat()
     text = value.isoformat(timespec="seconds")
     return text.removesuffix("+00:00") + "Z" if value.tzinfo is UTC else text
+
+
+def write_ha_statistics(rows: Iterable[HistoryRow], metrics: Sequence[str], out: BinaryIO) -> int:
+    """Write statistics of Home Assistant as tab-separated text and return the number of rows.
+
+    Each plant and energy is an external statistic with a row per day, in the day's last hour, and one of 0 before the
+    first day: Home Assistant calculates the energy of a period as the difference of sums.
+    """
+    text = TextIOWrapper(out, "utf-8", newline="")
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(("statistic_id", "unit", "start", "state", "sum"))
+    sums: dict[str, float] = {}
+    count = 0
+    for row in rows:
+        for name, kwh in zip(metrics, row.values, strict=True):
+            if kwh is None:
+                continue
+            statistic = f"heliograph:{row.plant.series.vendor}_{slug_of(row.plant.series.plant)}_{name}"
+            if statistic not in sums:
+                sums[statistic] = 0.0
+                writer.writerow((statistic, "kWh", _last_hour(row.start - timedelta(days=1)), 0, 0))
+            sums[statistic] += kwh
+            total = published_value(sums[statistic])
+            writer.writerow((statistic, "kWh", _last_hour(row.start), total, total))
+            count += 1
+    text.flush()
+    text.detach()
+    return count
+
+
+def _last_hour(day: date) -> str:
+    return f"{day:%d.%m.%Y} 23:00"
+
+
+def slug_of(text: str) -> str:
+    """Return a text as Home Assistant writes it in an ID.
+
+    >>> slug_of("Süd-Dach  (neu)"), slug_of("🌞")
+    ('sud_dach_neu', '')
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def write_jsonl(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -> int:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 from heliograph import __version__
-from heliograph.cli.options import COMMANDS, move_global_options, take_trailing_arguments
+from heliograph.cli.options import COMMANDS, MODULES, move_global_options, take_trailing_arguments
 from heliograph.cli.terminal import WrappedHelp, printable, report_failure, set_encoding_fallback, wrap
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def build_parser(command: str | None = None) -> ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, sentence in COMMANDS.items():
         if name == command:
-            getattr(import_module(f"heliograph.cli.{name}"), f"add_{name}")(commands)
+            getattr(import_module(f"heliograph.cli.{MODULES.get(name, name)}"), f"add_{name}")(commands)
         else:
             commands.add_parser(name, help=sentence)
     return parser

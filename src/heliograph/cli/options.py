@@ -24,7 +24,9 @@ COMMANDS = {
     "collect": "collect all accounts into the store until stopped",
     "backfill": "fetch past data from the clouds into the store, newest day first",
     "history": "show daily or monthly energies from the store",
-    "export": "write stored data as CSV, JSON Lines or Parquet",
+    "export": "write stored data as CSV, JSON Lines, Parquet or Home Assistant statistics",
+    "import": "import earlier energies from CSV, PVOutput or Home Assistant",
+    "recipe": "print a configuration of another program for your plants",
     "call": "make one API call and print its response as JSON",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
@@ -36,6 +38,9 @@ COMMANDS = {
     "demo": "emulate both clouds on this machine and show their plants live",
 }
 """Every command with its description in the help."""
+
+MODULES = {"import": "importing"}
+"""The module of a command whose name is a Python keyword."""
 
 _GLOBAL_OPTIONS = {"--config": True, "--server": True, "--account": True, "--store": True, "--json": False}
 """Options that may precede the command; True for those with a value."""

@@ -74,6 +74,37 @@ class Day(NamedTuple):
     quality: Quality
     final: bool
     written_at: int
+    imported: frozenset[str] = frozenset()
+    """The energies that come from an imported file."""
+
+
+class ImportBatch(NamedTuple):
+    """One imported file: the series it belongs to, and its id, by which the import can be undone."""
+
+    series: Series
+    id: str
+    imported_at: int
+    source: str
+    undone_at: int | None = None
+
+
+class ImportedEnergy(NamedTuple):
+    """The energy of one day in kWh, from an imported file."""
+
+    series: Series
+    day: date
+    energy: str
+    kwh: float
+    import_id: str
+
+
+class ImportSummary(NamedTuple):
+    """An import with its days and the number of its values; an undone one has none."""
+
+    batch: ImportBatch
+    first: date | None
+    last: date | None
+    values: int
 
 
 class Repair(NamedTuple):
@@ -159,6 +190,8 @@ class Batch:
     queries: Sequence[QueryRecord] = ()
     series_info: Sequence[SeriesInfo] = ()
     polls: Sequence[PollStatus] = ()
+    imports: Sequence[ImportBatch] = ()
+    imported: Sequence[ImportedEnergy] = ()
 
 
 class Store(Protocol):
@@ -214,6 +247,30 @@ class Store(Protocol):
 
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
         """Return the days from `first` to `last`, both included, with these energies, default: all."""
+
+    def known_days(
+        self, series: Series, first: date, last: date, energies: Sequence[str] | None = None
+    ) -> tuple[Day, ...]:
+        """Return the days with imported energies where none was measured.
+
+        A day without any measured energy has the quality "imported" and is final. `days` returns measured days only:
+        the collector decides by them what it fetches.
+        """
+
+    def add_import(self, batch: ImportBatch, energies: Sequence[ImportedEnergy]) -> None:
+        """Store an imported file in one transaction.
+
+        Raises `StoreError` if an earlier import has an energy of the same day.
+        """
+
+    def undo_import(self, import_id: str, now: int) -> int:
+        """Delete the values of an import and return their number; raises `StoreError` for an unknown or undone one."""
+
+    def imports(self) -> tuple[ImportSummary, ...]:
+        """Return all imports, oldest first; undone ones are included."""
+
+    def imported(self, series: Series) -> Iterator[ImportedEnergy]:
+        """Return the imported energies of a series."""
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return the rejected values, oldest first."""

@@ -31,7 +31,7 @@ def all_batches(store: Store) -> Iterator[Batch]:
         series = info.series
         yield _batch_of_series(store, info)
         yield Batch(queries=_queries(store, series), days=store.days(series, date.min, date.max))
-        yield Batch(repairs=store.repairs(series, -_EVER, _EVER))
+        yield Batch(repairs=store.repairs(series, -_EVER, _EVER), imported=list(store.imported(series)))
         samples = store.samples(series, -_EVER, _EVER)
         while rows := list(islice(samples, _ROWS)):
             yield Batch(samples=rows)
@@ -39,6 +39,7 @@ def all_batches(store: Store) -> Iterator[Batch]:
         while some := list(islice(measured, _ROWS)):
             yield Batch(measurements=some)
     yield _polls(store)
+    yield _imports(store)
 
 
 def recent_batches(store: Store) -> Iterator[Batch]:
@@ -51,6 +52,7 @@ def recent_batches(store: Store) -> Iterator[Batch]:
         _batch_of_series,
         lambda store, info: Batch(queries=_queries(store, info.series)),
         lambda store, info: Batch(days=store.days(info.series, date.min, date.max)),
+        lambda store, info: Batch(imported=list(store.imported(info.series))),
         lambda store, info: _recent_samples(store, info.series),
     )
     for info in readable(store.series) or ():
@@ -58,8 +60,9 @@ def recent_batches(store: Store) -> Iterator[Batch]:
             batch = readable(partial(part, store, info))
             if batch is not None:
                 yield batch
-    if (polls := readable(lambda: _polls(store))) is not None:
-        yield polls
+    for rest in (_polls, _imports):
+        if (batch := readable(partial(rest, store))) is not None:
+            yield batch
 
 
 def readable(read: Callable[[], _T]) -> _T | None:
@@ -77,6 +80,10 @@ def _batch_of_series(store: Store, info: SeriesInfo) -> Batch:
 
 def _polls(store: Store) -> Batch:
     return Batch(polls=list(store.poll_statuses().values()))
+
+
+def _imports(store: Store) -> Batch:
+    return Batch(imports=[one.batch for one in store.imports()])
 
 
 def _queries(store: Store, series: Series) -> list[QueryRecord]:

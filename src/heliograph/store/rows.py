@@ -134,11 +134,12 @@ def _day_builder(names: tuple[str, ...]) -> Callable[[Series, Rows], list[Day]]:
     builder: Callable[[Series, Rows], list[Day]] = _builder(
         names,
         "day, written_at, state",
-        "new(row_type, (series, dates[day], values, qualities[state], final[state], written_at))",
+        "new(row_type, (series, dates[day], values, qualities[state], final[state], written_at, nothing))",
         row_type=Day,
         dates=_DATES,
         qualities=_DAY_QUALITIES,
         final=_FINAL,
+        nothing=frozenset(),
     )
     return builder
 

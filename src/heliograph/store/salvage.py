@@ -16,6 +16,8 @@ from heliograph.store.base import (
     Batch,
     Day,
     HistorySpan,
+    ImportBatch,
+    ImportedEnergy,
     QueryOutcome,
     QueryRecord,
     Repair,
@@ -112,7 +114,7 @@ class Salvage:
         return None
 
 
-def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:
+def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:  # noqa: PLR0911
     match values:
         case (int(at), int(fetched_at), str(quality), (str() | None) as status, *numbers) if (
             len(numbers) >= _FEWEST_METRICS and _is_time(at, fetched_at) and _are_numbers(numbers)
@@ -131,6 +133,12 @@ def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies
             metric in METRICS and _is_time(at) and _are_numbers([raw, kept])
         ):
             return Repair(series, at, metric, _float(raw), _float(kept), reason)
+        case (str(day), str(energy), int() | float() as kwh, str(batch)) if (
+            energy in ENERGIES and _is_day(day) and (found_kwh := _plausible(f"{energy}_total", kwh)) is not None
+        ):
+            return ImportedEnergy(series, date.fromisoformat(day), energy, found_kwh, batch)
+        case (str(batch), int(imported_at), str(source), (int() | None) as undone_at) if _is_time(imported_at):
+            return ImportBatch(series, batch, imported_at, source, undone_at)
         case (str(span), str(period), str(outcome), int(queried_at)) if (
             span in _SPANS and outcome in _OUTCOMES and _is_time(queried_at)
         ):
@@ -152,6 +160,8 @@ def _batch(rows: Iterable[Any]) -> Batch:
         repairs=kinds[Repair],
         queries=kinds[QueryRecord],
         counters=dict(kinds[tuple]),
+        imports=kinds[ImportBatch],
+        imported=kinds[ImportedEnergy],
     )
 
 

@@ -103,6 +103,16 @@ MIGRATIONS = (
             layout INTEGER NOT NULL, contents TEXT NOT NULL, PRIMARY KEY (series, measured_at)
         ) {clustered}""",
     ),
+    (
+        """CREATE TABLE import_batch (
+            series INTEGER NOT NULL, id TEXT NOT NULL, imported_at BIGINT NOT NULL, source TEXT NOT NULL,
+            undone_at BIGINT, PRIMARY KEY (series, id)
+        ) {clustered}""",
+        """CREATE TABLE imported_energy (
+            series INTEGER NOT NULL, day DATE NOT NULL, energy TEXT NOT NULL, kwh DOUBLE PRECISION NOT NULL,
+            import_id TEXT NOT NULL, PRIMARY KEY (series, day, energy)
+        ) {clustered}""",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -155,9 +165,22 @@ COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
 
+IMPORT_TABLE = SqlTable("import_batch", ("series", "id"), ("imported_at", "source", "undone_at"))
+IMPORTED_TABLE = SqlTable("imported_energy", ("series", "day", "energy"), ("kwh", "import_id"))
+
 TABLES = {"series", "change", "reader", "layout"} | {
     table.name
-    for table in (SAMPLE_TABLE, MEASUREMENT_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE, POLL_TABLE)
+    for table in (
+        SAMPLE_TABLE,
+        MEASUREMENT_TABLE,
+        DAY_TABLE,
+        REPAIR_TABLE,
+        COUNTER_TABLE,
+        QUERY_TABLE,
+        POLL_TABLE,
+        IMPORT_TABLE,
+        IMPORTED_TABLE,
+    )
 }
 """All tables of a store."""
 
@@ -237,6 +260,18 @@ DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
 DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
 SELECT_POLLS = f"""SELECT vendor, plant, device, {", ".join(POLL_TABLE.value_columns)}
     FROM poll JOIN series ON series.id = poll.series"""
+# The energies of an undone import are deleted; the repair of a damaged file may bring them back.
+_ACTIVE = """imported_energy JOIN import_batch ON import_batch.series = imported_energy.series
+    AND import_batch.id = import_id AND undone_at IS NULL"""
+SELECT_IMPORTED = f"""SELECT CAST(day AS TEXT), energy, kwh, import_id FROM {_ACTIVE}
+    WHERE imported_energy.series = ({SELECT_SERIES_ID}) AND day >= ? AND day <= ? ORDER BY day, energy"""
+SELECT_IMPORTS = """SELECT vendor, plant, device, import_batch.id, imported_at, source, undone_at,
+    CAST(min(day) AS TEXT), CAST(max(day) AS TEXT), count(day)
+    FROM import_batch JOIN series ON series.id = import_batch.series LEFT JOIN imported_energy
+    ON imported_energy.series = import_batch.series AND import_id = import_batch.id AND undone_at IS NULL
+    GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY imported_at, 4"""
+DELETE_IMPORTED = "DELETE FROM imported_energy WHERE import_id = ?"
+UNDO_IMPORT = "UPDATE import_batch SET undone_at = ? WHERE id = ?"
 SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 

@@ -25,7 +25,7 @@ from heliograph.store.base import (
     counter_state_text,
     parse_counter_state,
 )
-from heliograph.store.measurements import MeasurementStore
+from heliograph.store.imports import ImportStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class SqlStore(MeasurementStore):
+class SqlStore(ImportStore):
     """An SQL store; see `Store` for the contract of its methods."""
 
     def __init__(self) -> None:
@@ -153,19 +153,23 @@ class SqlStore(MeasurementStore):
 
     def _write(self, batch: Batch) -> None:
         with self._transaction():
-            new = self._new_ids(batch)
-            ids = self._ids | new if new else self._ids
-            for known in sorted(batch.series_info, key=_of):
-                self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
-            layouts = self._layouts | self._new_layouts(batch.measurements)
-            for table, rows in _tables(batch, ids):
-                if rows:
-                    self._upsert_rows(table, rows)
-            if batch.measurements:
-                rows = self._measurement_rows(batch.measurements, ids, layouts)
-                self._upsert_rows(schema.MEASUREMENT_TABLE, rows)
-            self._record_changes(batch, ids)
+            ids, layouts = self._write_rows(batch)
         self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
+
+    def _write_rows(self, batch: Batch) -> tuple[dict[Series, int], dict[str, int]]:
+        """Write a batch inside a transaction; return the ids of the series, and the numbers of the layouts."""
+        new = self._new_ids(batch)
+        ids = self._ids | new if new else self._ids
+        for known in sorted(batch.series_info, key=_of):
+            self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
+        layouts = self._layouts | self._new_layouts(batch.measurements)
+        for table, rows in _tables(batch, ids):
+            if rows:
+                self._upsert_rows(table, rows)
+        if batch.measurements:
+            self._upsert_rows(schema.MEASUREMENT_TABLE, self._measurement_rows(batch.measurements, ids, layouts))
+        self._record_changes(batch, ids)
+        return ids, layouts
 
     def _record_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
         """Record the changes if there is a reader; last, because other writers wait for the lock."""
@@ -188,6 +192,8 @@ class SqlStore(MeasurementStore):
             batch.queries,
             batch.series_info,
             batch.polls,
+            batch.imports,
+            batch.imported,
         )
         new = set(map(_of, chain.from_iterable(of_all))).union(batch.counters) - self._ids.keys()
         found = {}
@@ -348,6 +354,14 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
     yield (
         schema.POLL_TABLE,
         [(ids[one.series], *one[1:4], _clean(one.reason), int(one.unconfirmed)) for one in batch.polls],
+    )
+    yield (
+        schema.IMPORT_TABLE,
+        [(ids[one.series], one.id, one.imported_at, _clean(one.source), one.undone_at) for one in batch.imports],
+    )
+    yield (
+        schema.IMPORTED_TABLE,
+        [(ids[one.series], one.day.isoformat(), *one[2:]) for one in batch.imported],
     )
 
 

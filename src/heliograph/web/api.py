@@ -151,7 +151,7 @@ async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     of = _series(one, query)
     first, last = _calendar(state_cache, query, one, _MONTH, _LIFE)
-    found = await state_cache.query(lambda store: store.days(of, first, last))
+    found = await state_cache.query(lambda store: store.known_days(of, first, last))
     return {**_of(one, query["device"]), "days": [day_data(row) for row in found]}
 
 

@@ -85,6 +85,7 @@ def day_data(one: Day) -> dict[str, Any]:
         "day": one.day.isoformat(),
         "final": one.final,
         "quality": one.quality,
+        "imported": sorted(one.imported),
         "values": _values(one.values, ENERGIES),
     }
 
@@ -241,6 +242,11 @@ SCHEMAS: dict[str, Schema] = {
         day=DATE,
         final=_BOOLEAN | {"description": "complete and verified; not expected to change"},
         quality=_enum(Quality),
+        imported={
+            "type": "array",
+            "items": _enum(ENERGIES),
+            "description": "energies from an imported file, because none was measured",
+        },
         values=_object(**{name: _metric(f"{name}_today") for name in ENERGIES}),
     ),
     "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=list_of("Day")),

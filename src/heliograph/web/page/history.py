@@ -126,7 +126,7 @@ def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelectio
         since=since,
         until=until,
         offsets=utc_offsets(zone, since, until),
-        days=store.days(series, view.first, view.last),
+        days=store.known_days(series, view.first, view.last),
         buckets=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
         repairs=store.repairs(series, since, until)[-_MAX_REPAIRS:] if view.span in _BUCKET_SECONDS else (),
     )

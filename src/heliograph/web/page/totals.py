@@ -158,9 +158,10 @@ def _hints(plant: PlantState, past: PeriodData, days: Sequence[Energies], *, kno
     view = past.selection
     elapsed = (min(view.last, past.today) - view.first).days + 1
     with_data = sum(any(value is not None for value in one.values()) for one in days)
-    if with_data and with_data < elapsed:
-        return [f"Data of {with_data} of {count(elapsed, 'day', 'days')}."]
-    return []
+    hints = [f"Data of {with_data} of {count(elapsed, 'day', 'days')}."] if 0 < with_data < elapsed else []
+    if imported := sum(bool(day.imported) for day in past.days):
+        hints.append(f"Imported days: {imported}.")
+    return hints
 
 
 def _is_implausible(plant: PlantState) -> bool:
