@@ -32,7 +32,7 @@ _PRIVATE_WORDS = re.compile(
     "memo|description|cid|adm|area|region|domain|host|server|uid|uuid|guid|id|ids|pid"
 )
 _PRIVATE_ENDING = re.compile(
-    r"(?<!gr)(?<!val)(?<!hybr)id$|ids$|sn$|mail$|phone$|address$|city$|country$|latitude$|longitude$|token$|"
+    r"(?<!gr)(?<!val)(?<!hybr)id$|ids$|sn$|mail$|phone$|address$|(?<!capa)city$|country$|latitude$|longitude$|token$|"
     r"password$|account$|^user$|owner$|(?:user|plant|station|device|alias|nick)name$|serialnum(?:ber)?$|datalog(?:ger)?\w{0,3}$"
 )
 _COORDINATE = re.compile(r"(?:^|_)(?:lat|lng|lon)$|latitude|longitude|(?:Lat|Lng|Lon)$")
@@ -45,6 +45,11 @@ _PUBLIC_NAMES = re.compile(
     "translationcode|errormsg|language"
 )
 """Keys, in lower case without underscores, whose texts are kept although one of their words is private."""
+_IDENTIFIER_WORDS = re.compile(
+    "key|keys|item|items|column|field|module|subtype|chart|index|function|label|title|text|lost"
+)
+"""Words of keys whose texts are kept if they look like the name of a measurement."""
+_IDENTIFIER = re.compile(r"[A-Za-z](?:[\w.:/-](?!\d{3})){0,40}")
 _TIME_WORDS = re.compile("time|timestamp|date|day|month|year|at|last|updated?|created?|calendar")
 _SUN_WORDS = re.compile("sr|ss|mr|ms|sunrise|sunset")
 
@@ -53,6 +58,7 @@ _HARMLESS = re.compile(
     rf"(?:[-+~/.,:;|()_\s]|{_UNITS}(?![A-Za-z])|\d++)*+|"
     r"\d{4}-\d{1,2}(?:-\d{1,2})?(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:\.\d{1,6})?)?(?:Z| ?(?:GMT)?[+-]\d{1,2}:?\d{0,2})?|"
     r"(?:Etc/)?(?:GMT|UTC)(?:[+-]\d{1,2}(?::?\d{2})?)?|"
+    r"(?:Power|SOC|Generation Today): ?-?\d+(?:\.\d+)?(?:k?Wh?|%)|"
     r"(?:true|false|null|none|yes|no|ok|success|successful|normal|online|offline)",
     re.IGNORECASE,
 )
@@ -72,6 +78,7 @@ _SERIAL_SHAPE = re.compile(r"(?=(?:\D*\d){4})[A-Z0-9]{9,}")
 _SHORTEST_COORDINATE = 5
 """Characters of a number up to which it may equal a coordinate or an id by chance."""
 _LONGEST_PUBLIC = 80
+_HEXADECIMAL = re.compile(r"(?=.*\d)[0-9a-f]{4,}|(?=.*\d)[0-9A-F]{4,}")
 _RUN = re.compile(r"[^\W_]+")
 
 
@@ -98,20 +105,29 @@ class Pseudonyms:
         self._keep = frozenset(name.lower() for name in keep)
         self._is_vendor_url = is_vendor_url
         self._values: set[str] = set()
+        self._known: set[str] = set()
         self._runs: set[str] = set()
         self.masked: Counter[str] = Counter()
         """How many values of each key were replaced."""
         self.kept: dict[str, set[str]] = {}
         """The texts that were kept, by key; a person should read them."""
         for secret in secrets:
-            self._add(secret)
+            self._add(secret, is_known=True)
 
-    def _add(self, text: str) -> None:
+    def _add(self, text: str, *, is_known: bool = False) -> None:
         letters = sum(map(len, _RUN.findall(text)))
         if letters >= _SHORTEST:
             self._values.add(text.casefold())
+            if is_known and not _FAMILIES.fullmatch(text.casefold()):
+                self._known.add(text.casefold())
             runs = {run.casefold() for run in _RUN.findall(text) if len(run) > _SHORTEST}
-            self._runs |= {run for run in runs if not _FAMILIES.fullmatch(run)}
+            # Names in responses may be labels of measurements, whose words are also in codes.
+            self._runs |= {
+                run
+                for run in runs
+                if (is_known and not _FAMILIES.fullmatch(run))
+                or (not run.isalpha() and len(run) >= _SHORTEST_COORDINATE)
+            }
 
     def learn(self, data: Any, key: str = "") -> None:
         """Collect the private values of JSON-ready data."""
@@ -129,10 +145,9 @@ class Pseudonyms:
             text = str(data)
             # Model and firmware may have the shape of a serial number.
             has_shape = _SECRET_SHAPE.search(text) if _is_public_key(key) else _looks_private(text)
-            if (
-                _COORDINATE.search(key)
-                or (not (_PLAIN_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _is_epoch(text, key))
-                and (has_shape or _is_private(key)))
+            if _COORDINATE.search(key) or (
+                not (_PLAIN_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _is_epoch(text, key))
+                and (has_shape or _is_private(key))
             ):
                 self._add(text)
 
@@ -156,7 +171,7 @@ class Pseudonyms:
         inner = _inner_json(text)
         if inner is not None:
             return json.dumps(self._mask_sent_json(inner), separators=(",", ":"), ensure_ascii=False)
-        return self.pseudonym(text) if text.casefold() in self._values or _looks_private(text) else text
+        return self._mask_name(text)
 
     def _mask_sent_json(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -166,7 +181,9 @@ class Pseudonyms:
         return self.mask_sent(data) if isinstance(data, str) else data
 
     def _mask_name(self, name: str) -> str:
-        is_private = name.casefold() in self._values and any(letter.isdigit() for letter in name)
+        folded = name.casefold()
+        # Words without a digit are names of members and of calls, which labels in the responses repeat.
+        is_private = folded in self._known or (folded in self._values and any(map(str.isdigit, name)))
         return self.pseudonym(name) if is_private or _looks_private(name) else name
 
     def _mask_number(self, number: float, key: str) -> float:
@@ -219,6 +236,8 @@ class Pseudonyms:
         name = key.lower().replace("_", "")
         if name in {"msg", "message", "errormsg", "result"}:
             return re.fullmatch(r"[a-z ._]{1,24}|操作成功|\d{1,6}", text, re.IGNORECASE) is not None
+        if _has_word(key, _IDENTIFIER_WORDS) and _IDENTIFIER.fullmatch(text):
+            return True
         return _is_public_key(key) and len(text) <= _LONGEST_PUBLIC and not _SECRET_SHAPE.search(text)
 
     def _pseudonym_if_private(self, run: str) -> str:
@@ -231,7 +250,10 @@ class Pseudonyms:
     def _pseudonym_of_run(self, run: str) -> str:
         for attempt in range(100):
             stream = self._stream(f"{attempt} {run.casefold()}")
-            masked = "".join(_replace(letter, next(stream), first=place == 0) for place, letter in enumerate(run))
+            letters = 6 if _HEXADECIMAL.fullmatch(run) else 26
+            masked = "".join(
+                _replace(letter, next(stream), letters, first=place == 0) for place, letter in enumerate(run)
+            )
             if masked != run:
                 return masked
         return "x" * len(run)
@@ -255,13 +277,13 @@ class Pseudonyms:
 _PLAIN_TIME = re.compile(r"(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}[T ]?)?(?:\d{1,2}:\d{2}(?::\d{2})?)?|\d{4}-\d{2}")
 
 
-def _replace(letter: str, number: int, *, first: bool) -> str:
+def _replace(letter: str, number: int, letters: int = 26, *, first: bool) -> str:
     """Return a character of the same class; no leading zero, so that numbers keep their length."""
     if letter.isascii():
         if letter.isdigit():
             return str(1 + number % 9 if first and letter != "0" else number % 10)
         base = "A" if letter.isupper() else "a"
-        return chr(ord(base) + number % 26)
+        return chr(ord(base) + number % letters)
     if letter.isdecimal():
         return str(number % 10)
     return "äöüéèñçø"[number % 8] if letter.islower() else "ÄÖÜÉÈÑÇØ"[number % 8] if letter.isupper() else "某"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 INDEX = "index.json"
+_LISTS = frozenset(("plants", "devices", "exchanges", "problems"))
 
 
 class Exchange(NamedTuple):
@@ -54,6 +55,8 @@ class Bundle(NamedTuple):
     """Version of the recording program."""
     emulated: bool
     """True if it was recorded from the emulator."""
+    plants: tuple[str, ...]
+    """Pseudonyms of the ids of the recorded plants."""
     devices: tuple[RecordedDevice, ...]
     exchanges: tuple[Exchange, ...]
     problems: tuple[str, ...] = ()
@@ -100,9 +103,10 @@ def read_bundle(path: Path) -> Bundle:
             rows = index["responses"]
         if index["format"] != FORMAT:
             raise ConfigError(f"{path} has format {index['format']}, and this version reads format {FORMAT}")
-        members = {name: index[name] for name in Bundle._fields if name not in {"devices", "exchanges", "problems"}}
+        members = {name: index[name] for name in Bundle._fields if name not in _LISTS}
         return Bundle(
             **members,
+            plants=tuple(index["plants"]),
             devices=tuple(RecordedDevice(**device) for device in index["devices"]),
             exchanges=tuple(Exchange(**row | {"cookies": tuple(row["cookies"])}) for row in rows),
             problems=tuple(index["problems"]),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from heliograph.core.endpoint import Call
     from heliograph.core.session import Request, Response
-    from heliograph.model import Snapshot
+    from heliograph.model import DeviceSnapshot, Snapshot
     from heliograph.vendors.base import VendorInfo
 
 
@@ -127,12 +127,14 @@ def record_account(
     *,
     version: str,
     secrets: Iterable[str] = (),
+    key: bytes | None = None,
 ) -> Recording:
     """Make the reads of an account and return them masked.
 
     `apis` are its clients, which send over `transport`, each with the name of its API; an empty name leaves the
     choice to the client. A login is recorded too. A call that fails is noted, and the next one follows; a rejected
-    login, a lock or a limit ends the recording with what there is. Raises the error if nothing could be read.
+    login, a lock or a limit ends the recording with what there is. Raises the error if nothing could be read. `key`
+    makes the pseudonyms repeatable, for recordings of emulated accounts.
     """
     reads = load(f"heliograph.vendors.{info.name}.recording")
     parts: list[_Part] = []
@@ -153,7 +155,8 @@ def record_account(
         if stopped:
             break
     private = [*secrets, *(text for part in parts for text in part.private())]
-    pseudonyms = Pseudonyms(private, keep=options.keep, is_vendor_url=_vendor_urls(info, parts, transport.origins))
+    is_vendor_url = _vendor_urls(info, parts, transport.origins)
+    pseudonyms = Pseudonyms(private, keep=options.keep, is_vendor_url=is_vendor_url, key=key)
     for part in parts:
         for exchange in part.exchanges:
             pseudonyms.learn(exchange.body)
@@ -253,21 +256,36 @@ def _bundle(vendor: str, part: _Part, pseudonyms: Pseudonyms, version: str) -> B
         recorded_at=datetime.fromtimestamp(round(session.server_time), UTC).isoformat(),
         heliograph=version,
         emulated=parts.hostname in {"127.0.0.1", "localhost", "::1"},
-        devices=tuple(
-            RecordedDevice(
-                one.device.family,
-                _public(pseudonyms, "model", one.measurements.get("model") or one.device.model),
-                _public(pseudonyms, "firmware", one.measurements.get("firmware")),
-            )
-            for one in devices
-        ),
+        plants=tuple(pseudonyms.pseudonym(one.plant.id) for one in part.snapshots),
+        devices=tuple(_recorded_device(one, part.exchanges, pseudonyms) for one in devices),
         exchanges=tuple(_masked(exchange, pseudonyms) for exchange in part.exchanges),
         problems=tuple(part.problems),
     )
 
 
-def _public(pseudonyms: Pseudonyms, key: str, value: object) -> str | None:
-    return None if value is None else str(pseudonyms.mask(str(value), key))
+def _recorded_device(one: DeviceSnapshot, exchanges: Iterable[Exchange], pseudonyms: Pseudonyms) -> RecordedDevice:
+    """Return family, model and firmware of a device, from its snapshot or from any response about it."""
+    about = [row.body for row in exchanges if one.device.id in (*row.fields.values(), *row.path.split("/"))]
+    found = {"model": one.measurements.get("model") or one.device.model, "firmware": one.measurements.get("firmware")}
+    for name, keys in (("model", _MODEL_KEYS), ("firmware", _FIRMWARE_KEYS)):
+        found[name] = found[name] or next((text for key in keys for text in _texts(about, key)), None)
+    masked = {name: None if text is None else str(pseudonyms.mask(str(text), name)) for name, text in found.items()}
+    return RecordedDevice(one.device.family, masked["model"], masked["firmware"])
+
+
+_MODEL_KEYS = ("inverterType", "deviceModel", "modelText", "model")
+_FIRMWARE_KEYS = ("fwVersion", "firmwareVersion", "innerVersion", "fw_version", "inner_version")
+
+
+def _texts(data: Any, key: str) -> Iterator[str]:
+    """Yield the texts of a key anywhere in JSON-ready data."""
+    if isinstance(data, dict):
+        if isinstance(found := data.get(key), str) and found:
+            yield found
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _texts(item, key)
 
 
 def _masked(exchange: Exchange, pseudonyms: Pseudonyms) -> Exchange:
@@ -280,7 +298,8 @@ def _masked(exchange: Exchange, pseudonyms: Pseudonyms) -> Exchange:
 
 def _check(bundles: Iterable[Bundle], private: Iterable[str]) -> None:
     """Raise `ConfigError` if a known private text is left in a bundle: nothing is then written."""
-    text = json.dumps([[bundle.index_data(), bundle.exchanges] for bundle in bundles], ensure_ascii=False).casefold()
+    recorded = [(row.path, row.fields, row.body) for bundle in bundles for row in bundle.exchanges]
+    text = json.dumps(recorded, ensure_ascii=False).casefold()
     for secret in private:
         pattern = rf"(?<![^\W_]){re.escape(secret.casefold())}(?![^\W_])"
         if len(secret) >= _SHORTEST_CHECKED and re.search(pattern, text):

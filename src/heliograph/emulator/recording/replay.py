@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.pseudonyms import ORIGIN
+from heliograph.core.redact import mask_secrets
 from heliograph.emulator.api import EmulatedResponse
 from heliograph.emulator.app import EmulatedDelivery
 from heliograph.emulator.clock import SimulatedClock
@@ -65,9 +66,7 @@ class Replay:
         if found is None or (found.body is None and found.status < 400):
             fields = "&".join(f"{name}={value}" for name, value in request.arguments.items())
             why = "was not recorded" if found is None else "was answered with a page, which is not in the recording"
-            if any(one.is_login for one in self._by_route.get((verb, request.path), ())):
-                fields = ""
-            line = f"{verb} /{request.path}{'?' if fields else ''}{fields} {why}"
+            line = mask_secrets(f"{verb} /{request.path}{'?' if fields else ''}{fields} {why}")
             _log.warning("replay: %s", line)
             return EmulatedDelivery(EmulatedResponse(f"{line}\n".encode("utf-8", "replace"), 404, "text/plain"))
         text = "" if found.body is None else json.dumps(found.body, ensure_ascii=False)

@@ -37,12 +37,7 @@ def calls(dialect: str, snapshots: Iterable[Snapshot]) -> Iterator[Call[Any]]:
         local = (snapshot.measured_at or snapshot.fetched_at).astimezone(zone)
         hours = offset.total_seconds() / 3600 if (offset := local.utcoffset()) else 0
         day = local.date().isoformat()
-        given = {
-            "day": day,
-            "start": day,
-            "month": day[:7],
-            "hours_ahead": offset.total_seconds() / 3600 if offset else 0,
-        }
+        given = {"day": day, "start": day, "month": day[:7], "hours_ahead": hours}
         yield from calls_about(declared, {"plant_id": snapshot.plant.id}, given)
         for one in snapshot.devices:
             subject = {"serial_num": one.device.id, "serial": one.device.id}
