@@ -104,10 +104,8 @@ def record_emulated(row: EmulatedRecording) -> LiveRecording:
             secrets=secrets,
             key=b"emulated",
         )
-        transport.exchanges.clear()
-        values = snapshot_values(client.snapshot(plant.id, max_age=0))
     private = (*secrets, plant.id, plant.name, *plant.devices)
-    return LiveRecording(recording, values, private)
+    return LiveRecording(recording, snapshot_values(recording.snapshots[0]), private)
 
 
 def snapshot_values(snapshot: Any) -> dict[str, Any]:

@@ -71,8 +71,9 @@ _FAMILIES = re.compile(
 """Words that clouds use for families of devices; a plant that is named like one must not make the others unreadable."""
 _MANY_DIGITS = re.compile(r"\d{7,}")
 _EPOCH = re.compile(r"1[4-9]\d{8}(?:\d{3})?|20\d{8}(?:\d{3})?")
+# The lookbehind lets a match begin only where such characters begin, else the search takes quadratic time.
 _SECRET_SHAPE = re.compile(
-    r"[^\s@]+@[^\s@]+\.\w|[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}|[A-Za-z0-9+/]{40,}|://", re.IGNORECASE
+    r"(?<![^\s@])[^\s@]++@[^\s@]+\.\w|[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}|[A-Za-z0-9+/]{40,}|://", re.IGNORECASE
 )
 _SERIAL_SHAPE = re.compile(r"(?=(?:\D*\d){4})[A-Z0-9]{9,}")
 _SHORTEST_COORDINATE = 5

@@ -115,6 +115,8 @@ class Recording(NamedTuple):
     bundles: tuple[Bundle, ...]
     pseudonyms: Pseudonyms
     requests: int
+    snapshots: tuple[Snapshot, ...]
+    """What the recorded plants had, not masked."""
     stopped: str = ""
     """Why it ended early."""
 
@@ -147,7 +149,7 @@ def record_account(
         except RecordingFull:
             stopped = f"the limit of {options.max_requests} requests is reached; --max-requests allows more"
         except (Throttled, LoginFailed) as error:
-            if not transport.exchanges:
+            if all(row.is_login for row in transport.exchanges):
                 raise
             stopped = str(error)
         part.dialect = reads.dialect_of(client) or name
@@ -162,7 +164,8 @@ def record_account(
             pseudonyms.learn(exchange.body)
     bundles = tuple(_bundle(info.name, part, pseudonyms, version) for part in parts if part.exchanges)
     _check(bundles, private)
-    return Recording(bundles, pseudonyms, transport.sent, stopped)
+    snapshots = tuple(one for part in parts for one in part.snapshots)
+    return Recording(bundles, pseudonyms, transport.sent, snapshots, stopped)
 
 
 class _Part:
