@@ -26,6 +26,7 @@ def shape(text):
         {"time": "2026-06-21 12:00:00", "date": "2026-06-21", "hour": "09:05", "lastUpdateTime": 1782036120000},
         {"timezone": "GMT+2", "status": 1, "lost": False, "obj": None, "pgrid": 5000, "userId": 2},
         {"deviceModel": "MOD 10KTL3-XH2", "fwVersion": "DNAA160301", "deviceType": "noah", "plantName": ""},
+        {"code": "modelType", "data": "GW10K-ET", "subtype": "store"},
         {"key": "pv_input_1", "target_key": "Vpv1", "items": ["proGridStats"], "msg": "success"},
     ],
 )

@@ -26,7 +26,7 @@ COMMANDS = {
     "history": "show daily or monthly energies from the store",
     "export": "write stored data as CSV, JSON Lines or Parquet",
     "call": "make one API call and print its response as JSON",
-    "record": "record what an account's reads return, with private data replaced, for a bug report",
+    "record": "record the responses of an account, with private data replaced, for a bug report",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ORIGIN = "https://replay.invalid"
 """Replaces scheme and host of the vendor's own servers."""
@@ -45,10 +45,8 @@ _PUBLIC_NAMES = re.compile(
     "translationcode|errormsg|language"
 )
 """Keys, in lower case without underscores, whose texts are kept although one of their words is private."""
-_IDENTIFIER_WORDS = re.compile(
-    "key|keys|item|items|column|field|module|subtype|chart|index|function|label|title|text|lost"
-)
-"""Words of keys whose texts are kept if they look like the name of a measurement."""
+_IDENTIFIER_WORDS = re.compile("key|item|items|column|field|lost|subtype")
+"""Words of keys whose texts are kept if they look like the name of a measurement or of a state."""
 _IDENTIFIER = re.compile(r"[A-Za-z](?:[\w.:/-](?!\d{3})){0,40}")
 _TIME_WORDS = re.compile("time|timestamp|date|day|month|year|at|last|updated?|created?|calendar")
 _SUN_WORDS = re.compile("sr|ss|mr|ms|sunrise|sunset")
@@ -136,7 +134,7 @@ class Pseudonyms:
             for name, value in data.items():
                 if _looks_private(name):
                     self._add(name)
-                self.learn(value, str(name))
+                self.learn(value, _key_of(data, str(name)))
         elif isinstance(data, list):
             for item in data:
                 self.learn(item, key)
@@ -155,7 +153,7 @@ class Pseudonyms:
     def mask(self, data: Any, key: str = "") -> Any:
         """Return JSON-ready data with every private value replaced."""
         if isinstance(data, dict):
-            return {self._mask_name(name): self.mask(value, str(name)) for name, value in data.items()}
+            return {self._mask_name(name): self.mask(value, _key_of(data, name)) for name, value in data.items()}
         if isinstance(data, list):
             return [self.mask(item, key) for item in data]
         if data is None or isinstance(data, bool):
@@ -237,7 +235,7 @@ class Pseudonyms:
         name = key.lower().replace("_", "")
         if name in {"msg", "message", "errormsg", "result"}:
             return re.fullmatch(r"[a-z ._]{1,24}|操作成功|\d{1,6}", text, re.IGNORECASE) is not None
-        if _has_word(key, _IDENTIFIER_WORDS) and _IDENTIFIER.fullmatch(text):
+        if _has_word(key, _IDENTIFIER_WORDS) and _IDENTIFIER.fullmatch(text) and text.casefold() not in self._known:
             return True
         return _is_public_key(key) and len(text) <= _LONGEST_PUBLIC and not _SECRET_SHAPE.search(text)
 
@@ -288,6 +286,16 @@ def _replace(letter: str, number: int, letters: int = 26, *, first: bool) -> str
     if letter.isdecimal():
         return str(number % 10)
     return "äöüéèñçø"[number % 8] if letter.islower() else "ÄÖÜÉÈÑÇØ"[number % 8] if letter.isupper() else "某"
+
+
+def _key_of(data: Mapping[str, Any], name: str) -> str:
+    """Return the key of a member, which is beside it in a list of named values.
+
+    >>> _key_of({"code": "modelType", "data": "GW10K-ET"}, "data"), _key_of({"code": 0, "data": "1"}, "data")
+    ('modelType', 'data')
+    """
+    found = data.get("code", data.get("key")) if name in {"data", "value"} else None
+    return found if isinstance(found, str) else name
 
 
 def _has_word(key: str, words: re.Pattern[str]) -> bool:

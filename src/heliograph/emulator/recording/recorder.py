@@ -138,7 +138,7 @@ def record_account(
     login, a lock or a limit ends the recording with what there is. Raises the error if nothing could be read. `key`
     makes the pseudonyms repeatable, for recordings of emulated accounts.
     """
-    reads = load(f"heliograph.vendors.{info.name}.recording")
+    reads = load(info.recording) if info.recording else None
     parts: list[_Part] = []
     stopped = ""
     for name, client in apis:
@@ -152,7 +152,7 @@ def record_account(
             if all(row.is_login for row in transport.exchanges):
                 raise
             stopped = str(error)
-        part.dialect = reads.dialect_of(client) or name
+        part.dialect = (reads.dialect_of(client) if reads else "") or name or "api"
         part.exchanges = transport.exchanges[part.first :]
         if stopped:
             break
@@ -202,6 +202,8 @@ def _record_api(reads: Any, part: _Part, transport: RecordingTransport, options:
         snapshot = _read(part, transport, "snapshot", partial(client.snapshot, plant, max_age=0))
         if snapshot is not None:
             part.snapshots.append(snapshot)
+    if reads is None:
+        return
     for call in reads.calls(reads.dialect_of(client) or part.dialect, part.snapshots):
         _read(part, transport, call.endpoint.name, partial(client.perform, partial(_identity, call)))
 
@@ -276,15 +278,16 @@ def _recorded_device(one: DeviceSnapshot, exchanges: Iterable[Exchange], pseudon
     return RecordedDevice(one.device.family, masked["model"], masked["firmware"])
 
 
-_MODEL_KEYS = ("inverterType", "deviceModel", "modelText", "model")
+_MODEL_KEYS = ("inverterType", "deviceModel", "modelType", "modelText", "model")
 _FIRMWARE_KEYS = ("fwVersion", "firmwareVersion", "innerVersion", "fw_version", "inner_version")
 
 
 def _texts(data: Any, key: str) -> Iterator[str]:
     """Yield the texts of a key anywhere in JSON-ready data."""
     if isinstance(data, dict):
-        if isinstance(found := data.get(key), str) and found:
-            yield found
+        named = data.get("data") if data.get("code") == key else data.get(key)
+        if isinstance(named, str) and named:
+            yield named
         data = list(data.values())
     if isinstance(data, list):
         for item in data:
