@@ -145,7 +145,7 @@ def write_fixture(bundle: Bundle, folder: Path, source: str) -> Path:
     lines = [json.dumps(row._asdict(), ensure_ascii=False, separators=(",", ":")) for row in bundle.exchanges]
     index = json.dumps(bundle.index_data(), ensure_ascii=False, indent=1)
     text = f'{index[:-2]},\n "responses": [\n' + ",\n".join(lines) + "\n]}\n"
-    (folder / "recording.json").write_text(text, encoding="utf-8")
+    (folder / "recording.json").write_text(text, encoding="utf-8", errors="replace")
     provenance = "emulated" if bundle.emulated else "recorded"
     about = {"provenance": provenance, "source": source, "recorded_at": bundle.recorded_at}
     toml = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in about.items())

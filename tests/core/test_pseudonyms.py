@@ -43,6 +43,8 @@ def test_measurements_times_models_and_names_of_measurements_stay(data):
         ("powerStationId", "108df935-cd56-5d41-8609-012262974fec"),
         ("unknown", "Anna Meier"),
         ("unknown", "0170 1234567"),
+        ("unknown", "+49 170 123 456"),
+        ("unknown", "192.168.178.23"),
         ("phoneNum", "01701234567"),
         ("token", "5f4dcc3b5aa765d61d8327deb882cf99"),
         ("owner", "Ädelgård 3"),

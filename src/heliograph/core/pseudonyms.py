@@ -67,7 +67,12 @@ _FAMILIES = re.compile(
     "boost|growatt|goodwe|plant|grid|load|meter|datalogger"
 )
 """Words that clouds use for families of devices; a plant that is named like one must not make the others unreadable."""
-_MANY_DIGITS = re.compile(r"\d{7,}")
+_DIALLED = re.compile(r"\+?[\d ,/()-]+")
+_MANY_DIGITS = 7
+"""Digits of a whole number, with or without spaces, from which it may be an id or a telephone number."""
+_IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?")
+_ANSWER = re.compile(r"[a-z ._]{1,24}|操作成功|\d{1,6}", re.IGNORECASE)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _EPOCH = re.compile(r"1[4-9]\d{8}(?:\d{3})?|20\d{8}(?:\d{3})?")
 # The lookbehind lets a match begin only where such characters begin, else the search takes quadratic time.
 _SECRET_SHAPE = re.compile(
@@ -193,7 +198,7 @@ class Pseudonyms:
         digits = sum(letter.isdigit() for letter in text)
         is_known = text in self._values and len(text) > _SHORTEST_COORDINATE
         is_id = _is_private(key) and digits >= _SHORTEST and isinstance(number, int)
-        is_long = isinstance(number, int) and bool(_MANY_DIGITS.search(text)) and not _is_epoch(text, key)
+        is_long = isinstance(number, int) and digits >= _MANY_DIGITS and not _is_epoch(text, key)
         if not (is_known or is_id or is_long):
             return number
         self.masked[key] += 1
@@ -203,7 +208,7 @@ class Pseudonyms:
     def _mask_text(self, text: str, key: str) -> str:
         if self._is_vendor_url(text):
             return ORIGIN + "/".join(map(self.mask_sent, urlsplit(text).path.split("/")))
-        if _COORDINATE.search(key) and re.fullmatch(r"-?\d+\.\d+", text):
+        if _COORDINATE.search(key) and _DECIMAL.fullmatch(text):
             self.masked[key] += 1
             return self._coordinate(text)
         if self._is_harmless(text, key):
@@ -226,15 +231,16 @@ class Pseudonyms:
             return False
         if _is_private(key):
             return sum(letter.isalnum() for letter in text) < _SHORTEST and text.strip("-. 0123456789") == ""
-        is_long = _MANY_DIGITS.search(text) and not re.search(r"\.\d", text) and not _is_epoch(text, key)
-        return not is_long and _HARMLESS.fullmatch(text) is not None
+        digits = sum(map(str.isdigit, text))
+        is_long = digits >= _MANY_DIGITS and _DIALLED.fullmatch(text) is not None and not _is_epoch(text, key)
+        return not is_long and _IP_ADDRESS.fullmatch(text) is None and _HARMLESS.fullmatch(text) is not None
 
     def _is_public(self, text: str, key: str) -> bool:
         if key.lower() in self._keep:
             return True
         name = key.lower().replace("_", "")
         if name in {"msg", "message", "errormsg", "result"}:
-            return re.fullmatch(r"[a-z ._]{1,24}|操作成功|\d{1,6}", text, re.IGNORECASE) is not None
+            return _ANSWER.fullmatch(text) is not None
         if _has_word(key, _IDENTIFIER_WORDS) and _IDENTIFIER.fullmatch(text) and text.casefold() not in self._known:
             return True
         return _is_public_key(key) and len(text) <= _LONGEST_PUBLIC and not _SECRET_SHAPE.search(text)
@@ -304,7 +310,7 @@ def _has_word(key: str, words: re.Pattern[str]) -> bool:
     >>> _has_word("plantId", re.compile("id")), _has_word("PV_owner_name", re.compile("owner"))
     (True, True)
     """
-    return any(words.fullmatch(word.lower()) for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key))
+    return any(words.fullmatch(word.lower()) for word in _WORD.findall(key))
 
 
 def _is_private(key: str) -> bool:
@@ -328,9 +334,13 @@ def _is_epoch(text: str, key: str) -> bool:
     return _EPOCH.fullmatch(text) is not None and _has_word(key, _TIME_WORDS)
 
 
+_MOST_BRACKETS = 500
+"""Brackets of a JSON text inside a response that is read as JSON; a longer one is replaced as a text."""
+
+
 def _inner_json(text: str) -> Any:
     """Return the object or list that a text contains as JSON, None for any other text."""
-    if text[:1] not in {"{", "["}:
+    if text[:1] not in {"{", "["} or text.count("{") + text.count("[") > _MOST_BRACKETS:
         return None
     try:
         return json.loads(text)

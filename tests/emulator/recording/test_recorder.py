@@ -8,7 +8,9 @@ import re
 import pytest
 
 from heliograph.core.endpoint import endpoints
-from heliograph.emulator.recording.bundle import read_bundle, write_bundle
+from heliograph.core.pseudonyms import Pseudonyms
+from heliograph.core.session import Request, Response
+from heliograph.emulator.recording.bundle import Exchange, read_bundle, write_bundle
 from heliograph.emulator.recording.recorder import RecordingOptions, RecordingTransport, record_account
 from heliograph.emulator.server import serve_in_thread
 from heliograph.errors import ConfigError, InvalidCredentials
@@ -174,3 +176,30 @@ def test_recording_is_not_written_if_a_known_secret_is_left(monkeypatch):
     monkeypatch.setattr("heliograph.core.pseudonyms.Pseudonyms.mask", lambda self, data, key="": data)
     with pytest.raises(ConfigError, match="none is written"):
         recorded(EmulatedCloud(), RecordingOptions(max_requests=6))
+
+
+HOSTILE = {
+    "a page": b"<html>Anna Meier</html>",
+    "nothing": b"",
+    "half of an answer": b'{"name": "Anna Me',
+    "nested without end": b'{"a":' * 500 + b"1" + b"}" * 500,
+    "a number of many digits": b"9" * 5000,
+    "not UTF-8": b'{"name": "\xff\xfe"}',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_body_that_is_no_json_is_not_recorded(body):
+    transport = RecordingTransport(lambda *_: Response(200, {}, [], body, 0.0), RecordingOptions(), lambda _: None)
+    transport.send(Request("GET", "http://127.0.0.1/x?plantId=1", {}), 1.0, lambda: 0.0)
+    assert transport.exchanges[0].body is None
+
+
+def test_hostile_texts_in_an_answer_are_written(tmp_path):
+    data = {"owner": "\ud800", "inner": "[" * 5000, "nan": float("nan"), "": None, "\x00": "\x1b[31m"}
+    names = Pseudonyms()
+    names.learn(data)
+    (row,) = [Exchange("x", "GET", "x", {}, 200, names.mask(data))]
+    (bundle,) = recorded(EmulatedCloud(), RecordingOptions(max_requests=2)).bundles
+    write_bundle(bundle._replace(exchanges=(row,)), tmp_path / "new")
+    assert len(read_bundle(tmp_path / "new").exchanges) == 1

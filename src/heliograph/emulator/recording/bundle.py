@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 FORMAT = 1
 INDEX = "index.json"
@@ -89,7 +89,8 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
 
 
 def _write(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # Responses may contain lone surrogates, which no encoding can express.
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", errors="replace")
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -97,7 +98,9 @@ def read_bundle(path: Path) -> Bundle:
     try:
         if path.is_dir():
             index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-            rows = [json.loads((path / row["file"]).read_text(encoding="utf-8")) for row in index["responses"]]
+            rows = [
+                json.loads((path / Path(row["file"]).name).read_text(encoding="utf-8")) for row in index["responses"]
+            ]
         else:
             index = json.loads(path.read_text(encoding="utf-8"))
             rows = index["responses"]

@@ -104,9 +104,19 @@ def _exchange(call: str, request: Request, response: Response) -> Exchange:
 def _json(body: bytes) -> Any:
     """Return the JSON of a body, None for anything else, such as a web page, which cannot be masked reliably."""
     try:
-        return json.loads(body)
+        found = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    return found if _is_flat(found, _DEEPEST) else None
+
+
+_DEEPEST = 60
+"""Objects inside objects; no known response has more than ten."""
+
+
+def _is_flat(data: Any, levels: int) -> bool:
+    items = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return levels > 0 and all(_is_flat(item, levels - 1) for item in items)
 
 
 class Recording(NamedTuple):
