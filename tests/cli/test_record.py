@@ -53,7 +53,7 @@ def test_bundle_is_written_and_what_was_replaced_is_printed(home, account):
         assert json.loads(out) == recorded[0]
     finally:
         replay.send_signal(signal.SIGTERM)
-        replay.communicate(timeout=30)
+        replay.communicate(timeout=120)
     assert replay.returncode == 0
 
 
