@@ -21,6 +21,7 @@ from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE_CLOUD
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT_CLOUD
 from heliograph.emulator.clouds.growatt.openapi.context import token_of
 from heliograph.emulator.main import EmulatorOptions, build_emulator
+from heliograph.emulator.recording.bundle import read_bundle
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
@@ -53,6 +54,14 @@ if TYPE_CHECKING:
     from heliograph.vendors.growatt.sources import Question
 
 HERE = Path(__file__).parent
+RECORDINGS = HERE.parent / "tests" / "fixtures" / "recordings"
+DIALECTS = {
+    "password": "ShinePhone",
+    "token": "token API",
+    "portal": "web portal",
+    "legacy": "SEMS Portal",
+    "plus": "SEMS+",
+}
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
@@ -385,6 +394,28 @@ def portal_sources() -> str:
     return "\n".join(rows)
 
 
+def supported() -> str:
+    """Return the table of recorded devices, one line per fixture: family, API, model, firmware, origin."""
+    rows = []
+    for path in sorted(RECORDINGS.glob("*/recording.json")):
+        bundle = read_bundle(path)
+        vendor, name = VENDORS[bundle.vendor].title, path.parent.name
+        source = "emulated" if bundle.emulated else f"recorded {bundle.recorded_at[:10]}"
+        for device in dict.fromkeys(bundle.devices):
+            cells = (
+                vendor,
+                DIALECTS[bundle.dialect],
+                f"`{device.family}`",
+                device.model,
+                device.firmware,
+                source,
+                f"`{name}`",
+            )
+            rows.append(f"| {' | '.join(cell or 'not reported' for cell in cells)} |")
+    head = ["| cloud | API | family | model | firmware | origin | fixture |", "|---|---|---|---|---|---|---|"]
+    return "\n".join([*head, *sorted(rows, key=lambda row: " emulated " in row)])
+
+
 TABLES = {
     **{f"growatt {name} settings": partial(settings, family.settings) for name, family in GROWATT.items()},
     **{f"growatt {name} raw": partial(raw, family.raw_only) for name, family in GROWATT.items()},
@@ -404,6 +435,7 @@ TABLES = {
     "growatt payloads": lambda: payloads("heliograph.vendors.growatt"),
     "goodwe payloads": lambda: payloads("heliograph.vendors.goodwe"),
     "model": model,
+    "supported": supported,
     "device metrics": device_metrics,
     "home assistant growatt": home_assistant_growatt_table,
     "errors": error_tree,

@@ -16,7 +16,7 @@ import heliograph
 from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
-from heliograph.core import parsing, redact, servers
+from heliograph.core import parsing, pseudonyms, redact, servers
 from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
 from heliograph.outputs.mqtt import topics
@@ -57,6 +57,12 @@ def mask(place):
     return lambda text: redact._patterns()[place].sub(redact.MASK, text)
 
 
+def pseudonyms_of_words():
+    """Return the patterns of words, which are alternatives without repetitions."""
+    names = ("PRIVATE_WORDS", "PUBLIC_WORDS", "PUBLIC_NAMES", "IDENTIFIER_WORDS", "TIME_WORDS", "SUN_WORDS", "FAMILIES")
+    return [getattr(pseudonyms, f"_{name}") for name in names]
+
+
 SERVER_TEXT = {
     "cli/doctor/bundle.py": [
         (lambda text: bundle._without_paths(text, Path("x")), ["a", "a-", "a-0", "0123456789abcdef-"]),
@@ -65,6 +71,24 @@ SERVER_TEXT = {
     "core/parsing.py": [
         (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
         (parsing.parse_http_date, ["1", "Sat, ", "Sat, 28 Nov 2026 ", "2", ":1", " "]),
+    ],
+    "core/pseudonyms.py": [
+        *((pattern.fullmatch, ["a", "id", "1"]) for pattern in pseudonyms_of_words()),
+        (pseudonyms._PRIVATE_ENDING.search, ["i", "sn", "datalog", "s"]),
+        (pseudonyms._COORDINATE.search, ["lat", "_lat", "_"]),
+        (pseudonyms._IDENTIFIER.fullmatch, ["a", "a.", "a1"]),
+        (pseudonyms._HARMLESS.fullmatch, ["1", "1:", "k", "W", "kW", " ", "2026-", "-1", "GMT+1", "1.", "Power:1"]),
+        (pseudonyms._DECIMAL.fullmatch, ["1", "1.", "-", "1e"]),
+        (pseudonyms._DIALLED.fullmatch, ["1", "1 ", "+", "("]),
+        (pseudonyms._IP_ADDRESS.fullmatch, ["1", "1.", "."]),
+        (pseudonyms._ANSWER.fullmatch, ["a", "1", " "]),
+        (pseudonyms._WORD.findall, ["a", "A", "Aa", "AA1"]),
+        (pseudonyms._EPOCH.fullmatch, ["1", "14", "20"]),
+        (pseudonyms._SECRET_SHAPE.search, ["a", "@", "a@", "a@a", "a@a.", "0", "0-", "/", ":", "z", "z ", "."]),
+        (pseudonyms._SERIAL_SHAPE.fullmatch, ["A", "1", "A1", "a1"]),
+        (pseudonyms._HEXADECIMAL.fullmatch, ["a", "1", "a1", "A1", "g"]),
+        (pseudonyms._RUN.findall, ["a", "_", "a_"]),
+        (pseudonyms._PLAIN_TIME.fullmatch, ["1", "1-", "1:", "2026-", " "]),
     ],
     "core/redact.py": [
         (mask(0), ['"pwd"', '"pwd" ', '"pwd": "', '"pwd": "\\', '\\"', '"pwd": 1.', '"pwd": -', " "]),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.core.redact import Secret
     from heliograph.keeper import Keeper, Limits
+    from heliograph.transports import BlockingTransport
     from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
 
@@ -35,6 +36,7 @@ def create_client(
     asynchronous: Literal[False] = ...,
     interactive: bool | None = ...,
     timeout: float | None = ...,
+    transport: BlockingTransport | None = ...,
 ) -> SolarClient: ...
 @overload
 def create_client(
@@ -54,6 +56,7 @@ def create_client(
     asynchronous: bool = False,
     interactive: bool | None = None,
     timeout: float | None = None,
+    transport: BlockingTransport | None = None,
 ) -> SolarClient | AsyncSolarClient:
     """Create a blocking or async client of an account; nothing is sent yet.
 
@@ -66,7 +69,8 @@ def create_client(
     credentials: tuple[str | Secret, ...] = (account.username, account.password)
     if account.token is not None and not account.has_password:
         client_type, credentials = info.token_client_class(asynchronous=asynchronous), (account.token,)
-    more: dict[str, Any] = {"token": account.token} if account.token is not None and account.has_password else {}
+    more: dict[str, Any] = {} if transport is None else {"transport": transport}
+    more |= {"token": account.token} if account.token is not None and account.has_password else {}
     if account.portal:
         more["portal"] = account.portal if isinstance(account.portal, bool) else _check_server(account.portal)
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import COMMANDS
 from heliograph.cli.terminal import WrappedHelp
 from heliograph.emulator.control import parse_moment, parse_speed
-from heliograph.emulator.main import EmulatorOptions, run_emulator
+from heliograph.emulator.main import EmulatorOptions, run_emulator, serve_until_stopped
 from heliograph.errors import ConfigError
 from heliograph.local_time import parse_zone
 
@@ -32,6 +33,8 @@ examples:
       each Growatt account has a NEXA balcony battery, too
   heliograph emulate --fault september
       GoodWe since September 2026: the SEMS Portal answers without data, SEMS+ has all of it
+  heliograph emulate --replay my-recording/growatt-password
+      the recorded responses of `heliograph record`, at the recorded time
 
 while it runs (the first line of output has the CONTROL URL):
   curl CONTROL/log
@@ -100,12 +103,24 @@ def add_emulate(commands: Any) -> None:
         metavar="NAME[=VALUE]",
         help="switch a fault on; VALUE*N: for N requests",
     )
+    parser.add_argument(
+        "--replay",
+        metavar="FOLDER",
+        type=Path,
+        help="serve this recording instead; of the other options, only ports, host and speed apply",
+    )
     parser.set_defaults(run=emulate)
 
 
 def emulate(options: Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    return run_emulator(_options(options))
+    parsed = _options(options)
+    if options.replay is None:
+        return run_emulator(parsed)
+    from heliograph.emulator.recording.bundle import read_bundle  # noqa: PLC0415 - only for a recording
+    from heliograph.emulator.recording.replay import Replay  # noqa: PLC0415
+
+    return serve_until_stopped(Replay(read_bundle(options.replay), parsed.speed), parsed)
 
 
 def _options(given: Namespace) -> EmulatorOptions:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
 
-_CONTACTING = ("now", "call", "backfill")
+_CONTACTING = ("now", "call", "backfill", "record")
 """Commands that contact clouds, and therefore first restore curtailments that are due."""
 
 _EPILOG = """\

@@ -28,6 +28,7 @@ COMMANDS = {
     "import": "import earlier energies from CSV, PVOutput or Home Assistant",
     "recipe": "print a configuration of another program for your plants",
     "call": "make one API call and print its response as JSON",
+    "record": "record the responses of an account, with private data replaced, for a bug report",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",

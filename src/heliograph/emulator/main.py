@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heliograph.emulator.api import Emulation
+    from heliograph.emulator.server import ServedApplication
 
 
 class EmulatorOptions(NamedTuple):
@@ -74,6 +75,12 @@ def check_packages() -> None:
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:
+    """Serve the emulated clouds until SIGTERM or SIGINT."""
+    check_packages()
+    return serve_until_stopped(build_emulator(options, emulations), options)
+
+
+def serve_until_stopped(application: ServedApplication, options: EmulatorOptions) -> int:
     """Serve until SIGTERM or SIGINT; the one line on standard output has the URLs and the accounts."""
     import asyncio  # noqa: PLC0415 - not needed to create an emulator
     import signal  # noqa: PLC0415
@@ -82,15 +89,13 @@ def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | Non
 
     from heliograph.emulator.server import serve  # noqa: PLC0415
 
-    emulator = build_emulator(options, emulations)
-
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
         ports = (options.port, options.second_port)
-        await serve(emulator, options.host, ports, lambda line: print(json.dumps(line), flush=True), stop)
+        await serve(application, options.host, ports, lambda line: print(json.dumps(line), flush=True), stop)
 
     try:
         asyncio.run(main())

@@ -9,16 +9,17 @@ import struct
 import threading
 from email.utils import format_datetime
 from http.client import responses
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import h11
 
 from heliograph.emulator.api import EmulatedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
-    from heliograph.emulator.app import EmulatedDelivery, Emulator
+    from heliograph.emulator.app import EmulatedDelivery
 
 _CHUNK = 65536
 _LARGEST_HEAD = 65536
@@ -34,8 +35,25 @@ class _Rejected(Exception):
         self.response = EmulatedResponse(f"{reason}\n".encode(), status, "text/plain")
 
 
+class ServedApplication(Protocol):
+    """What the server serves: the emulator, or a recording."""
+
+    second_port: int | None
+
+    def now(self) -> datetime:
+        """Return the time of the `Date` header."""
+
+    def ready_info(self, url: str, second: str = "") -> dict[str, Any]:
+        """Return the content of the ready line."""
+
+    def deliver(
+        self, verb: str, target: str, headers: Mapping[str, str], body: bytes, origin: str, client: str = ""
+    ) -> EmulatedDelivery:
+        """Return the response to one request."""
+
+
 async def serve(
-    emulator: Emulator,
+    emulator: ServedApplication,
     host: str,
     ports: tuple[int, int],
     ready: Callable[[dict[str, Any]], None],
@@ -62,7 +80,7 @@ async def serve(
 
 @contextlib.contextmanager
 def serve_in_thread(
-    emulator: Emulator, host: str = "127.0.0.1", ports: tuple[int, int] = (0, 0)
+    emulator: ServedApplication, host: str = "127.0.0.1", ports: tuple[int, int] = (0, 0)
 ) -> Iterator[dict[str, Any]]:
     """Serve in a background thread; yields the content of the ready line."""
     opened = threading.Event()
@@ -107,7 +125,7 @@ class _ReceivedRequest(NamedTuple):
 class _Connection:
     """One client connection."""
 
-    def __init__(self, emulator: Emulator, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, emulator: ServedApplication, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._emulator = emulator
         self._reader = reader
         self._writer = writer
@@ -190,7 +208,7 @@ class _Connection:
 
     def _head(self, response: EmulatedResponse) -> h11.Response:
         headers = [
-            ("Date", format_datetime(self._emulator.world.clock.now(), usegmt=True)),
+            ("Date", format_datetime(self._emulator.now(), usegmt=True)),
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
             *response.headers,

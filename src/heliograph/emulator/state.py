@@ -71,6 +71,10 @@ class EmulatorState:
         """Port of the second region, once it is served."""
         self._plants = {plant.id: (account, plant) for account in self.accounts for plant in account.plants}
 
+    def now(self) -> datetime:
+        """Return the simulated time in UTC."""
+        return self.world.clock.now()
+
     def plant(self, plant_id: str) -> tuple[EmulatedAccount, EmulatedPlant] | None:
         """Return a plant and its account."""
         return self._plants.get(plant_id)

@@ -57,6 +57,7 @@ VENDORS = {
         token_diagnostics="heliograph.vendors.growatt.openapi.diagnostics",  # noqa: S106 - a module
         portal_client="heliograph.vendors.growatt.portal:GrowattPortal",
         sources="heliograph.vendors.growatt.sources",
+        recording="heliograph.vendors.growatt.recording",
         # An equal call is allowed every five minutes; ten seconds are for clocks that differ.
         token_interval=timedelta(minutes=5, seconds=10),
         fixed_utc_offset=True,
@@ -70,6 +71,7 @@ VENDORS = {
         settings="heliograph.vendors.goodwe.settings",
         diagnostics="heliograph.vendors.goodwe.diagnostics",
         emulator="heliograph.emulator.clouds.goodwe",
+        recording="heliograph.vendors.goodwe.recording",
         regions=("global", "eu", "us", "au", "hk", "cn"),
         min_interval=timedelta(minutes=1),
         min_interval_reason="inverters upload every five minutes, and faster polling gets accounts blocked",

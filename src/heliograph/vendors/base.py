@@ -257,6 +257,8 @@ class VendorInfo(NamedTuple):
     """The blocking client of the vendor's web portal; empty if it has none."""
     sources: str = ""
     """The module whose `summary(client)` says which API answers which question of an account with several."""
+    recording: str = ""
+    """The module whose `calls(dialect, snapshots)` are the reads of a recording; without one, only snapshots are."""
     token_interval: timedelta = timedelta(minutes=5)
     """The shortest and usual polling interval of accounts with a token."""
     fixed_utc_offset: bool = False
