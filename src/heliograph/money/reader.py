@@ -95,12 +95,12 @@ class MoneyReader:
         energies = {one.day: (one.values, one.written_at) for one in store.days(series, first, last)}
         if today is not None and first <= current <= last:
             energies[current] = (today, now)
-        versions = tuple((source, table.end, len(table.times)) for source, table in prices.items())
+        tables = frozenset(prices.values())  # a changed file is another table
         for day in sorted(energies):
             if day > current:
                 continue
             values, written_at = energies[day]
-            key = keys[day] = (written_at, tuple(sorted(values.items())), versions)
+            key = keys[day] = (written_at, tuple(sorted(values.items())), tables)
             cached = self._cache.get((series, day))
             if cached is not None and cached[0] == key and (current - day).days > _CHANGING_DAYS:
                 found[day] = cached[1]
