@@ -33,6 +33,7 @@ prices_zone = "Europe/Berlin"
 surcharge = 0.14
 """
 FIRST = '[[tariff]]\nfrom = 2025-01-01\ncurrency = "EUR"\n'
+WINDOWS = FIRST + "windows = "
 
 
 def loaded(folder, text):
@@ -72,10 +73,10 @@ def test_file_without_tariffs_has_none(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[[tariff]]\ncurrency = "EUR"\nimport = 1', "line 1: from must be the first day of the tariff, like 2026-01-01, or a time"),
+        ('[[tariff]]\ncurrency = "EUR"\nimport = 1', "line 1: from must be the first day of the tariff"),
         ('[[tariff]]\nfrom = "soon"\ncurrency = "EUR"\nimport = 1', "line 2: from must be the first day of the tariff"),
         ("[[tariff]]\nfrom = 2025-01-01\nimport = 1", "line 1: currency is missing from this tariff"),
-        ('[[tariff]]\nfrom = 2025-01-01\ncurrency = "€"\nimport = 1', 'line 3: currency must be a code of three letters, like "EUR"'),
+        ('[[tariff]]\nfrom = 2025-01-01\ncurrency = "€"\nimport = 1', "line 3: currency must be a code of"),
         (FIRST, "line 1: import is missing from this tariff; give import, export, co2 or prices"),
         (FIRST + 'import = "0,31"', "line 4: import must be a number from -1e+06 to 1e+06, with a decimal point"),
         (FIRST + "import = nan", "line 4: import must be a number"),
@@ -89,12 +90,12 @@ def test_file_without_tariffs_has_none(tmp_path):
         (FIRST + 'prices = "https:///a"', "line 4: prices must be a file, or an address"),
         (FIRST + 'prices = "a.csv"\nprices_zone = "Berlin"', "line 5: prices_zone must be a time zone"),
         (FIRST + "windows = 1", "line 4: windows must be a list"),
-        (FIRST + 'windows = [{from = "22:00", to = "06:00"}]', "line 4: windows has a window without import and export"),
-        (FIRST + 'windows = [{from = "22:00", to = "06:05", import = 1}]', "line 4: windows needs from and to at quarters"),
-        (FIRST + 'windows = [{from = "22:00", to = "22:00", import = 1}]', "line 4: windows has a window whose end is its start"),
-        (FIRST + 'windows = [{from = "1:00", to = "22:00", import = 1}]', "line 4: windows needs from and to at quarters"),
-        (FIRST + 'windows = [{from = "22:00", to = "06:00", day = "all", import = 1}]', "line 4: windows has the unknown key 'day'"),
-        (FIRST + 'windows = [{from = "22:00", to = "06:00", days = "sundays", import = 1}]', "line 4: windows has days 'sundays'"),
+        (WINDOWS + '[{from = "22:00", to = "06:00"}]', "line 4: windows has a window without import and export"),
+        (WINDOWS + '[{from = "22:00", to = "06:05", import = 1}]', "line 4: windows needs from and to at quarters"),
+        (WINDOWS + '[{from = "22:00", to = "22:00", import = 1}]', "line 4: windows has a window whose end is"),
+        (WINDOWS + '[{from = "1:00", to = "22:00", import = 1}]', "line 4: windows needs from and to at quarters"),
+        (WINDOWS + '[{from = "22:00", to = "06:00", day = "all", import = 1}]', "line 4: windows has the unknown key"),
+        (WINDOWS + '[{from = "22:00", to = "06:00", days = "sundays", import = 1}]', "line 4: windows has days"),
         ((FIRST + "import = 1\n") * 2, "line 6: from 2025-01-01 is used by two tariffs of the same plants"),
         (FIRST + "import = 1\n" + '[[tariff]]\nfrom = 2026-01-01\ncurrency = "CHF"\nimport = 1',
          "line 7: currency is CHF, and an earlier tariff of the same plants has EUR"),

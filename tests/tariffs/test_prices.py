@@ -39,7 +39,8 @@ def test_prices_of_several_formats_are_the_same(text, source):
         ("when,price\n", "it has no column 'time'; it has when, price. Set prices_time and prices_value"),
         ("time,price\n", "it has no prices"),
         ("time,price\n2026-06-21T10:00Z,85\n",
-         "it, line 2: 85 per kWh is not a price; set prices_factor, for example 0.001 for prices per MWh or 0.01 for cents"),
+         ("it, line 2: 85 per kWh is not a price; set prices_factor, "
+          "for example 0.001 for prices per MWh or 0.01 for cents")),
         ("time,price\n2026-06-21T10:00,0.1\n", "it, line 2: '2026-06-21T10:00' has no UTC offset; set prices_zone"),
         ("time,price\n21.6.2026,0.1\n", "it, line 2: '21.6.2026' is not a time like 2026-06-21T14:00+02:00"),
         ("time,price\n2026-06-21T10:00Z,nan\n", "it, line 2: 'nan' is not a price"),

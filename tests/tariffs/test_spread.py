@@ -1,6 +1,7 @@
 """The energy of a day over its hours: sums are kept, and what is not known stays unknown."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_energies_of_the_hours_sum_to_the_day(total, steps, powers):
             continue
         assert math.isclose(sum(span.kwh for span in spans), total, rel_tol=1e-9)
         assert all(span.kwh >= 0 and 0 <= span.start < span.end <= DAY for span in spans)
-        assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+        assert all(one.end <= other.start for one, other in pairwise(spans))
 
 
 @given(st.lists(st.floats(0, 9), min_size=96, max_size=96).filter(lambda steps: sum(steps) > 0.01))

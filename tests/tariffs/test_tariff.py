@@ -44,7 +44,9 @@ def test_plan_before_the_first_tariff_has_no_price():
     assert plan.of_day(*day_bounds(date(2026, 2, 28), BERLIN)) is None
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", (5, 16, 2)), ("2026-10-25", (7, 16, 2)), ("2026-06-01", (6, 16, 2))])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", (5, 16, 2)), ("2026-10-25", (7, 16, 2)), ("2026-06-01", (6, 16, 2))]
+)
 def test_window_follows_local_time_at_clock_changes(day, hours):
     found = pieces(TariffPlan([tariff(windows=(NIGHT,))], "7", BERLIN), day)
     assert [(one[0], one[1]) for one in found] == list(zip(hours, (0.2, 0.3, 0.2), strict=True))
@@ -60,7 +62,9 @@ def test_window_over_midnight_belongs_to_the_day_it_begins_on():
 
 def test_first_matching_window_wins_and_inherits_the_other_price():
     noon = TimeWindow(12 * 60, 14 * 60, export_price=0.02)
-    plan = TariffPlan([tariff(export_price=0.08, windows=(noon, TimeWindow(0, 24 * 60, import_price=0.5)))], "7", BERLIN)
+    plan = TariffPlan(
+        [tariff(export_price=0.08, windows=(noon, TimeWindow(0, 24 * 60, import_price=0.5)))], "7", BERLIN
+    )
     assert pieces(plan, "2026-06-06") == [(12, 0.5, 0.08), (2, 0.3, 0.02), (10, 0.5, 0.08)]
 
 

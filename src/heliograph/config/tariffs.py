@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -68,10 +69,8 @@ def _tariff(table: ConfigTable) -> Tariff:
 def _start(table: ConfigTable) -> date | datetime:
     value = table.values.get("from")
     if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            value = date.fromisoformat(value) if len(value) == len("2026-01-01") else datetime.fromisoformat(value)
     if not isinstance(value, date):
         raise table.error("must be the first day of the tariff, like 2026-01-01, or a time", "from")
     return value
@@ -117,8 +116,8 @@ def _window(table: ConfigTable, window: dict[str, Any]) -> TimeWindow:
     if not prices:
         raise table.error("has a window without import and export", "windows")
     start, end = _minute(table, window.get("from")), _minute(table, window.get("to"))
-    if start == end or start == MINUTES_PER_DAY:
-        raise table.error("has a window whose end is its start; omit it and set import or export of the tariff", "windows")
+    if start in {end, MINUTES_PER_DAY}:
+        raise table.error("has a window whose end is its start; set import or export of the tariff instead", "windows")
     return TimeWindow(start, end, cast("Days", days), prices.get("import"), prices.get("export"))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from calendar import monthrange
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from heliograph.tariffs.spread import PriceSpan, energy_value
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from heliograph.tariffs.spread import Slot
     from heliograph.tariffs.tariff import Piece, Tariff
+
+Span = Literal["day", "month", "year"]
 
 MONEY = {
     "cost": "grid import at its prices, and the standing charge",
@@ -75,7 +78,7 @@ def day_values(
         savings = _difference(value("pv_energy", buy), value("grid_export_energy", buy))
     else:
         savings = None
-    solar, factor = energies.get("pv_energy"), tariff and tariff.co2
+    solar, factor = energies.get("pv_energy"), None if tariff is None else tariff.co2
     return {
         "cost": None if imported is None or tariff is None else imported + tariff.gross_standing,
         "income": value("grid_export_energy", sell),
@@ -97,4 +100,35 @@ def sum_money(currency: str, days: Iterable[DayMoney], total_days: int) -> Perio
         {name: sum(column) if column else None for name, column in columns.items()},
         {name: len(column) for name, column in columns.items()},
         total_days,
+    )
+
+
+def group_money(
+    currency: str, rows: Iterable[DayMoney], first: date, last: date, span: Span
+) -> list[tuple[date, PeriodMoney]]:
+    """Return the sums of each day, month or year from `first` to `last`, both included, with its first day.
+
+    Periods without a known day are omitted.
+    """
+    found: dict[date, list[DayMoney]] = {}
+    for row in rows:
+        if first <= row.day <= last:
+            found.setdefault(_first_day(row.day, span), []).append(row)
+    return [
+        (start, sum_money(currency, days, (min(last, _last_day(start, span)) - max(first, start)).days + 1))
+        for start, days in found.items()
+    ]
+
+
+def _first_day(day: date, span: Span) -> date:
+    return day if span == "day" else day.replace(day=1) if span == "month" else day.replace(month=1, day=1)
+
+
+def _last_day(start: date, span: Span) -> date:
+    if span == "day":
+        return start
+    return (
+        start.replace(day=monthrange(start.year, start.month)[1])
+        if span == "month"
+        else start.replace(month=12, day=31)
     )

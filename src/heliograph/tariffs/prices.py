@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from contextlib import suppress
 from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,8 @@ def _csv_rows(text: str, source: PriceSource, where: str) -> Iterable[tuple[str,
     time, value = names.index(source.time), names.index(source.value)
     for number, cells in enumerate(csv.reader(lines[1:], delimiter=delimiter), start=2):
         if any(cell.strip() for cell in cells):
-            cells += [""] * (len(names) - len(cells))
-            yield f"line {number}", cells[time], cells[value]
+            full = [*cells, *[""] * (len(names) - len(cells))]
+            yield f"line {number}", full[time], full[value]
 
 
 def _json_rows(text: str, source: PriceSource, where: str) -> Iterable[tuple[str, Any, Any]]:
@@ -82,12 +83,10 @@ def _json_rows(text: str, source: PriceSource, where: str) -> Iterable[tuple[str
 
 
 def _moment(given: Any, source: PriceSource) -> int:
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        seconds = float(given)
-    elif isinstance(given, str) and _EPOCH.fullmatch(given.strip()):
-        seconds = float(given)
-    else:
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not is_number and not (isinstance(given, str) and _EPOCH.fullmatch(given.strip())):
         return _iso_moment(given, source)
+    seconds = float(given)
     seconds = seconds / 1000 if seconds >= _MILLISECONDS else seconds
     if not isfinite(seconds) or not 0 <= seconds < _LATEST:
         raise ValueError(f"{str(given)[:40]!r} is not a time in seconds or milliseconds since 1970")
@@ -109,13 +108,11 @@ def _iso_moment(given: Any, source: PriceSource) -> int:
 
 
 def _price(given: Any) -> float:
-    try:
-        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
-            raise ValueError  # noqa: TRY301 - the same error as that of float
-        # A decimal comma is possible only where the comma separates no columns.
-        price = float(given.strip().replace(",", ".") if isinstance(given, str) else given)
-    except ValueError:
-        price = float("nan")
+    price = float("nan")
+    if isinstance(given, (int, float, str)) and not isinstance(given, bool):
+        with suppress(ValueError, OverflowError):
+            # A decimal comma is possible only where the comma separates no columns.
+            price = float(given.strip().replace(",", ".") if isinstance(given, str) else given)
     if not isfinite(price):
         raise ValueError(f"{str(given)[:40]!r} is not a price")
     return price

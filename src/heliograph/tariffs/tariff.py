@@ -195,8 +195,8 @@ class TariffPlan:
         if any(one.windows for one in valid):
             marks.update(range(start, end, QUARTER))
         for one in valid:
-            if one.source in prices:
-                marks |= prices[one.source].changes(start, end)
+            if one.source is not None and (table := prices.get(one.source)) is not None:
+                marks |= table.changes(start, end)
         found: list[Piece] = []
         for since, until in pairwise(sorted(marks)):
             tariff = self.at(since)

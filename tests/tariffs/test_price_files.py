@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from heliograph.errors import ConfigError
-from heliograph.money.prices import PriceFiles, keep_prices
+from heliograph.tariffs.price_files import PriceFiles, keep_prices
 from heliograph.tariffs.tariff import PriceSource, Tariff
 from support.http_service import NOON, ManualClock, Service, response
 

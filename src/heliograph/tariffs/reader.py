@@ -1,4 +1,4 @@
-"""Reads the money of a plant's days from its stored energies and, where prices change within a day, from its samples."""
+"""Reads the money of a plant's days from its stored energies and, where prices change within a day, its samples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from heliograph.errors import ConfigError
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at, day_bounds
-from heliograph.money.prices import PriceFiles
 from heliograph.tariffs.money import DayMoney, DaySlots, day_values
+from heliograph.tariffs.price_files import PriceFiles
 from heliograph.tariffs.spread import Slot
 from heliograph.tariffs.tariff import QUARTER, TariffPlan
 
@@ -69,7 +69,7 @@ class MoneyReader:
     def currency(self, series: Series, zone: tzinfo) -> str | None:
         """Return the currency of a plant's tariffs; None without a tariff."""
         plan = self.plan(series, zone)
-        return plan and plan.currency
+        return None if plan is None else plan.currency
 
     def days(
         self,
@@ -108,12 +108,12 @@ class MoneyReader:
             start, end = day_bounds(day, zone)
             end = min(end, max(now, start + 1))
             missing.append(_PlantDay(day, values, start, end, plan.pieces(start, end, prices)))
-        for day, slots in _day_slots(store, series, missing):
-            money = DayMoney(day.day, day_values(day.energies, day.pieces, plan.of_day(day.start, day.end), slots))
-            found[day.day] = money
+        for one, slots in _day_slots(store, series, missing):
+            money = DayMoney(one.day, day_values(one.energies, one.pieces, plan.of_day(one.start, one.end), slots))
+            found[one.day] = money
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
-            self._cache[series, day.day] = (keys[day.day], money)
+            self._cache[series, one.day] = (keys[one.day], money)
         return [found[day] for day in sorted(found)]
 
     def _prices(self, plan: TariffPlan) -> dict[PriceSource, PriceTable]:

@@ -1,17 +1,17 @@
 """Money of stored energies: a year computed by hand, and the days on which prices or samples are missing."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from heliograph.local_time import day_bounds
 from heliograph.model import Quality, Status
-from heliograph.money import MoneyReader
 from heliograph.store import open_store
 from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
 from heliograph.tariffs.money import MONEY, sum_money
+from heliograph.tariffs.reader import MoneyReader
 from heliograph.tariffs.tariff import PriceSource, Tariff, TimeWindow
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -93,30 +93,38 @@ def store(tmp_path):
 
 def by_hand(day):
     """Return cost, income, savings and CO2 of a day, like the rows of a spreadsheet: one row per hour."""
-    cost = income = savings = co2 = D(0)
+    cost = income = savings = co2 = Decimal(0)
     for _, local in hours_of(day):
-        load, sun, bought, sold = (D(one) / 100 for one in flows(local))
+        load, sun, bought, sold = (Decimal(one) / 100 for one in flows(local))
         clock = (local.month, local.day, local.hour)
         if clock < (3, 15, 0):
-            price, feed_in, factor = D("0.3142"), D("0.0811"), D(380)
+            price, feed_in, factor = Decimal("0.3142"), Decimal("0.0811"), Decimal(380)
         elif clock < (9, 10, 14):
-            price, feed_in, factor = D("0.2875"), D("0.0811"), D(380)
+            price, feed_in, factor = Decimal("0.2875"), Decimal("0.0811"), Decimal(380)
             if local.hour >= 22 or local.hour < 6:
-                price = D("0.1933")
+                price = Decimal("0.1933")
             elif local.weekday() < 5 and 17 <= local.hour < 20:
-                price = D("0.3519")
-            price *= D("1.19")
+                price = Decimal("0.3519")
+            price *= Decimal("1.19")
         else:
-            price, feed_in = (D("0.25"), D("0.01")) if 12 <= local.hour < 15 else (D("0.2999"), D("0.0786"))
-            factor = D(350)
+            price, feed_in = (
+                (Decimal("0.25"), Decimal("0.01")) if 12 <= local.hour < 15 else (Decimal("0.2999"), Decimal("0.0786"))
+            )
+            factor = Decimal(350)
         if clock[:2] == (9, 10):
-            factor = D(380)  # of the tariff that is valid at the start of the day
+            factor = Decimal(380)  # of the tariff that is valid at the start of the day
         cost += bought * price
         income += sold * feed_in
         savings += (load - bought) * price
         co2 += sun * factor / 1000
     start = (day.month, day.day)
-    cost += D("0.4931") if start < (3, 15) else D("0.41") * D("1.19") if start <= (9, 10) else D("0.55")
+    cost += (
+        Decimal("0.4931")
+        if start < (3, 15)
+        else Decimal("0.41") * Decimal("1.19")
+        if start <= (9, 10)
+        else Decimal("0.55")
+    )
     return {"cost": cost, "income": income, "savings": savings, "co2": co2}
 
 
@@ -132,14 +140,16 @@ def test_year_with_two_tariff_changes_and_two_clock_changes_agrees_with_a_calcul
     total = sum_money("EUR", found, len(YEAR))
     for name in MONEY:
         exact = sum(right[name] for right in expected)
-        assert round(D(repr(total.values[name])), 2) == round(exact, 2), name
+        assert round(Decimal(repr(total.values[name])), 2) == round(exact, 2), name
         assert total.known[name] == 365
     assert reader.days(store, HOME, ZONE, YEAR[0], YEAR[-1], NOW) == found
 
 
 def test_day_whose_prices_change_and_that_has_no_samples_is_a_gap(store):
     filled(store, [date(2026, 6, 5)])
-    only_energies = Day(HOME, date(2026, 6, 6), {"grid_import_energy": 4.0, "grid_export_energy": 2.0}, Quality.BACKFILLED, True, NOW)
+    only_energies = Day(
+        HOME, date(2026, 6, 6), {"grid_import_energy": 4.0, "grid_export_energy": 2.0}, Quality.BACKFILLED, True, NOW
+    )
     store.write(Batch(days=[only_energies]))
     found = MoneyReader(TARIFFS).days(store, HOME, ZONE, date(2026, 6, 1), date(2026, 6, 30), NOW)
     assert [one.day.day for one in found] == [5, 6]

@@ -96,7 +96,9 @@ STORED = PriceSource("")
 async def fetch_prices(source: PriceSource, clock: Clock) -> dict[int, float]:
     """Return the prices that a source has now, with one request; raises `HeliographError`."""
     where = redact_url(source.location)
-    response = await send_async(Request("GET", source.location, {"accept": "application/json, text/csv"}), clock=clock.now)
+    response = await send_async(
+        Request("GET", source.location, {"accept": "application/json, text/csv"}), clock=clock.now
+    )
     if response.status != _OK:
         raise ConfigError(f"{where} returned status {response.status}; check prices")
     try:
