@@ -21,6 +21,7 @@ from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
 from heliograph.outputs.mqtt import topics
 from heliograph.settings import definition
+from heliograph.tariffs import prices
 from heliograph.vendors.goodwe import charts as goodwe_charts
 from heliograph.vendors.goodwe import servers as goodwe_servers
 from heliograph.vendors.growatt import charts as growatt_charts
@@ -38,6 +39,7 @@ OTHER_TEXT = {
     "cli/doctor/bundle.py": (6, "the configuration file"),
     "cli/settings/curtail.py": (2, "arguments of the command line"),
     "config/table.py": (5, "the configuration file"),
+    "config/tariffs.py": (2, "the configuration file"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
     "outputs/influx.py": (1, "the configuration file"),
     "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
@@ -90,6 +92,7 @@ SERVER_TEXT = {
         (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
     ],
     "settings/definition.py": [(definition._TIME.fullmatch, ["1", ":", "1:"])],
+    "tariffs/prices.py": [(prices._EPOCH.fullmatch, ["1", "1.", "."])],
     "vendors/goodwe/charts.py": [
         (lambda text: goodwe_charts._parse_local(text, date(2026, 6, 21)), ["1", "1-", " ", "T", "1-1-1 ", "1:"]),
         (goodwe_charts._PERIOD.fullmatch, ["1", "-11", "-"]),
