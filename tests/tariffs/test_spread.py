@@ -31,10 +31,7 @@ def test_energies_of_the_hours_sum_to_the_day(total, steps, powers):
     for step in steps:
         at += step or 0.0
         counters.append(None if step is None else at)
-    for slots in (quarters(counters, powers), quarters(powers=powers)):
-        spans = spread(total, slots, 0, DAY)
-        if spans is None:
-            continue
+    for spans in spread(total, quarters(counters, powers), 0, DAY):
         assert math.isclose(sum(span.kwh for span in spans), total, rel_tol=1e-9)
         assert all(span.kwh >= 0 and 0 <= span.start < span.end <= DAY for span in spans)
         assert all(one.end <= other.start for one, other in pairwise(spans))
@@ -73,6 +70,11 @@ def test_counter_spans_a_gap_within_one_price():
 def test_powers_are_scaled_to_the_energy_of_the_day():
     powers = [1000.0] * 48 + [3000.0] * 48  # 12 and 36 kWh
     assert energy_value(50.0, quarters(powers=powers), HALVES, 0, DAY) == pytest.approx(50 * (0.25 * 0.1 + 0.75 * 0.3))
+
+
+def test_powers_are_used_where_counters_are_too_rare():
+    slots = [*quarters(powers=[1000.0] * 96)[:-1], Slot(95 * 900, DAY, 24.0, 1000.0)]
+    assert energy_value(24.0, slots, HALVES, 0, DAY) == pytest.approx(24 * 0.2)
 
 
 def test_powers_with_a_gap_or_of_another_energy_are_not_used():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LONGEST_SPAN = 3600
 """Seconds without a sample over which energy is spread evenly across a change of the price."""
@@ -47,19 +47,19 @@ class PriceSpan(NamedTuple):
     price: float | None
 
 
-def spread(total: float, slots: Sequence[Slot], start: int, end: int) -> list[EnergySpan] | None:
-    """Spread a day's energy over spans of time whose energies sum to it; None if the samples do not say when.
+def spread(total: float, slots: Sequence[Slot], start: int, end: int) -> Iterator[list[EnergySpan]]:
+    """Yield the ways to spread a day's energy over spans of time, the best one first; their energies sum to it.
 
-    Counters are preferred, because they count what flowed while no sample was stored. Powers alone must cover the day.
+    Counters are the best, because they count what flowed while no sample was stored. Powers must cover the whole day.
 
-    >>> [span.kwh for span in spread(6.0, [Slot(0, 900, 1.0), Slot(900, 1800, 3.0)], 0, 3600) or ()]
-    [1.0, 2.0, 3.0]
+    >>> slots = [Slot(0, 900, 1.0), Slot(900, 1800, 3.0)]
+    >>> [[span.kwh for span in spans] for spans in spread(6.0, slots, 0, 3600)]
+    [[1.0, 2.0, 3.0]]
     """
-    spans = _by_counter(total, slots, start, end) or _by_power(total, slots, start, end)
-    known = sum(span.kwh for span in spans)
-    if known <= 0:
-        return None
-    return [span._replace(kwh=span.kwh * total / known) for span in spans]
+    for spans in (_by_counter(total, slots, start, end), _by_power(total, slots, start, end)):
+        known = sum(span.kwh for span in spans)
+        if known > 0:
+            yield [span._replace(kwh=span.kwh * total / known) for span in spans]
 
 
 def _by_counter(total: float, slots: Sequence[Slot], start: int, end: int) -> list[EnergySpan]:
@@ -99,9 +99,11 @@ def energy_value(
         return total * (prices[0].price or 0.0)
     if total <= 0:
         return 0.0
-    spans = spread(total, slots, start, end)
-    if spans is None:
-        return None
+    values = (_value(total, spans, prices) for spans in spread(total, slots, start, end))
+    return next((value for value in values if value is not None), None)
+
+
+def _value(total: float, spans: Sequence[EnergySpan], prices: Sequence[PriceSpan]) -> float | None:
     value = unpriced = 0.0
     for span in spans:
         price = _mean_price(span, prices)

@@ -23,8 +23,10 @@ function paint(context, root) {
   for (const canvas of root.querySelectorAll("canvas")) context.drawImage(canvas, ...box(canvas));
   for (const mark of root.querySelectorAll(".mark")) {
     const style = getComputedStyle(mark);
-    context.fillStyle = style.borderTopStyle === "none" ? style.backgroundColor : style.borderTopColor;
-    context.fillRect(...box(mark));
+    context.fillStyle = style.backgroundColor;
+    context.strokeStyle = style.borderTopColor;
+    if (style.borderTopStyle === "none") context.fillRect(...box(mark));
+    else context.strokeRect(...box(mark));
   }
   const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   context.textBaseline = "middle";
@@ -34,7 +36,7 @@ function paint(context, root) {
     range.selectNodeContents(node);
     const [x, y, width, height] = box(range);
     const style = getComputedStyle(node.parentElement);
-    if (!width || style.visibility === "hidden" || node.parentElement.closest("svg, .hint, .whole")) continue;
+    if (!width || style.visibility === "hidden" || node.parentElement.closest("svg, figcaption, .whole")) continue;
     context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     context.fillStyle = style.color;
     context.fillText(node.data.trim(), x, y + height / 2);
@@ -43,7 +45,9 @@ function paint(context, root) {
 
 /** Save the chart of a section as a file with its title. */
 export function savePicture(root) {
-  const { width, height } = root.getBoundingClientRect();
+  const { width, top, bottom } = root.getBoundingClientRect();
+  // The caption is about the cursor and the keys.
+  const height = (root.querySelector("figcaption")?.getBoundingClientRect().top ?? bottom) - top;
   const canvas = document.createElement("canvas");
   canvas.width = (width + 2 * MARGIN) * SCALE;
   canvas.height = (height + 2 * MARGIN + TITLE) * SCALE;

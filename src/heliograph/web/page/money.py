@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = {"cost": "Cost", "income": "Income", "savings": "Savings", "co2": "CO₂ avoided"}
 """The columns of money, in their order."""
-_UNPRICED = "A price, or the hours in which the energy flowed, are unknown."
+_UNPRICED = "Of the others, a price or the hours in which the energy flowed are unknown."
 
 
 def money_text(one: PeriodMoney, name: str) -> str:
@@ -43,5 +43,5 @@ def _hints(one: PeriodMoney, shown: Sequence[str]) -> list[str]:
     short = [name for name in LABELS if one.known[name] < most and (name in shown or name == "cost")]
     if not short:
         return []
-    parts = ", ".join(f"{LABELS[name].lower()} of {count(one.known[name], 'day', 'days')}" for name in short)
-    return [f"Known: {parts}, of {most} with data. {_UNPRICED}"]
+    parts = ", ".join(f"{LABELS[name]} of {one.known[name]}" for name in short)
+    return [f"{parts} of {count(most, 'day', 'days')}. {_UNPRICED}"]

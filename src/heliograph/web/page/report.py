@@ -120,7 +120,7 @@ def _compared_months(today: date) -> list[tuple[str, date, date]]:
     same = min(end, before.replace(day=min(today.day, end.day)))
     return [
         (f"{first:%B} so far", first, today),
-        (f"{before:%B} to the {same.day}.", before, same),
+        (f"1–{same.day} {before:%B}", before, same),
         (f"{before:%B}", before, end),
     ]
 

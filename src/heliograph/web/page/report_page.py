@@ -10,7 +10,7 @@ import htpy as h
 from heliograph.local_time import EARLIEST_YEAR
 from heliograph.web.page import bars as page_bars
 from heliograph.web.page.chart import energy_legend
-from heliograph.web.page.format import GAP, count, energy, percent, specific_yield
+from heliograph.web.page.format import GAP, count, energy, percent
 from heliograph.web.page.layout import document, events_url_for, figure, plant_path
 from heliograph.web.page.money import LABELS, money_text
 from heliograph.web.page.totals import ROWS
@@ -75,9 +75,7 @@ def _comparison(plant: PlantState, title: str, key: str, periods: Sequence[Repor
     rows: list[tuple[h.Node, list[str]]] = [
         ([h.span(f".mark.{mark}"), word], [energy(one.sums[name]) for one in periods]) for mark, word, name in ROWS
     ]
-    rows.insert(
-        1, ("Solar per kWp", [specific_yield(one.sums["pv_energy"], plant.peak_power) or GAP for one in periods])
-    )
+    rows.insert(1, ("Solar per kWp", [_per_kwp(plant, one.sums["pv_energy"]) for one in periods]))
     rows.append(("Self-consumption", [percent(one.self_consumption) for one in periods]))
     rows.append(("Self-sufficiency", [percent(one.self_sufficiency) for one in periods]))
     for name, word in LABELS.items():
@@ -119,7 +117,7 @@ def _months(plant: PlantState, report: Report) -> h.Element:
     yields = plant.peak_power is not None
 
     def cells(value: Callable[[str], float | None], amount: Callable[[str], str]) -> list[str]:
-        solar = [specific_yield(value("pv_energy"), plant.peak_power) or GAP] if yields else []
+        solar = [_per_kwp(plant, value("pv_energy"))] if yields else []
         return [*(energy(value(name)) for _, name in names), *solar, *(amount(name) for _, name in money)]
 
     lines: list[list[h.Node]] = [
@@ -150,6 +148,10 @@ def _months(plant: PlantState, report: Report) -> h.Element:
     ]
 
 
+def _per_kwp(plant: PlantState, kwh: float | None) -> str:
+    return GAP if kwh is None or not plant.peak_power else energy(kwh / plant.peak_power)
+
+
 def _amount(report: Report, first: date, name: str) -> str:
     return money_text(report.month_money[first], name) if first in report.month_money else GAP
 
@@ -170,7 +172,7 @@ def _days(plant: PlantState, report: Report) -> h.Node:
 def _day(plant: PlantState, one: Day) -> list[h.Node]:
     solar = one.values["pv_energy"]
     path = f"{plant_path(plant.series)}?{urlencode({'span': 'day', 'at': one.day.isoformat()})}"
-    share = [specific_yield(solar, plant.peak_power) or GAP] if plant.peak_power else []
+    share = [_per_kwp(plant, solar)] if plant.peak_power else []
     return [h.a(href=path)[f"{one.day:%a} {one.day.day} {one.day:%B}"], energy(solar), *share]
 
 
