@@ -50,6 +50,7 @@ class DesiredState:
         self._config = config
         self._accounts = accounts
         self._money = money or MoneyReader()
+        self._money_cache: dict[Series, tuple[object, MoneyToday]] = {}
         self._topics = Topics(config.topic)
         self._current: CurrentState | None = None
         self._reported: dict[str, set[str]] = {}
@@ -82,11 +83,14 @@ class DesiredState:
         currency = self._money.currency(plant.series, plant.zone)
         if currency is None:
             return None
-        today = day_at(now, plant.zone)
+        today, measured_at = day_at(now, plant.zone), plant.measured_at
         energies = {name: plant.values.get(f"{name}_today") for name in ENERGIES}
-        days = self._money.days(store, plant.series, plant.zone, today, today, plant.measured_at or now, energies)
-        values = days[0].values if days else dict.fromkeys(MONEY)
-        return MoneyToday(currency, day_start(today, plant.zone), values)
+        key = (today, measured_at, *energies.values())
+        if (known := self._money_cache.get(plant.series)) is None or known[0] != key:
+            days = self._money.days(store, plant.series, plant.zone, today, today, measured_at or now, energies)
+            values = days[0].values if days else dict.fromkeys(MONEY)
+            known = self._money_cache[plant.series] = key, MoneyToday(currency, day_start(today, plant.zone), values)
+        return known[1]
 
     def _ha_devices(
         self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]
