@@ -162,3 +162,29 @@ def test_import_of_clients_and_transports_loads_no_http_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_library_imported_by_a_thread_that_ended_is_used_by_other_threads():
+    code = """if True:
+        import sys, threading
+        from heliograph.transports import send
+        from heliograph.core.session import Request
+        from heliograph.errors import Unreachable
+        from heliograph.transports.pool_loader import load_pool
+
+        def ask():
+            try:
+                load_pool().send(Request("GET", "http://127.0.0.1:9/", {}), 2.0, lambda: 0.0)
+            except Unreachable:
+                answers.append(1)
+
+        answers = []
+        for _ in range(4):
+            one = threading.Thread(target=ask)
+            one.start()
+            one.join()
+        ask()
+        print(len(answers))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "5"), done.stderr[-500:]

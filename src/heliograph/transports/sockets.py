@@ -43,6 +43,7 @@ _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
 
 
@@ -238,7 +239,7 @@ class _HttpConnection:
         lengths = {value for name, value in headers if name == b"content-length"}
         if not lengths:
             return None
-        if len(lengths) > 1 or not re.fullmatch(rb"[0-9]{1,18}", length := lengths.pop()):
+        if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
             raise _InvalidResponseError("the response is not valid HTTP")
         return int(length)
 
