@@ -28,10 +28,12 @@ from heliograph.vendors.goodwe import servers as goodwe_servers
 from heliograph.vendors.growatt import charts as growatt_charts
 from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.settings import schema
-from heliograph.web.page import fleet
+from heliograph.web.page import download, fleet
+from heliograph.web.page.history import PeriodSelection
 
 PACKAGE = Path(heliograph.__file__).parent
 SIZES = (125, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+TODAY = PeriodSelection("day", date(2026, 6, 21), date(2026, 6, 21), "power")
 FLOOR = 1e-3
 """Seconds below which a measurement is noise."""
 
@@ -118,6 +120,7 @@ SERVER_TEXT = {
     ],
     "vendors/growatt/charts.py": [(growatt_charts._TIME.fullmatch, ["1", "1-", " ", ":11", "11:"])],
     "vendors/growatt/settings/schema.py": [(schema._CLOCK.fullmatch, ["1", ":", "1:"])],
+    "web/page/download.py": [(lambda text: download.file_name(text, TODAY), ["a", "/", "a/"])],
     "web/page/fleet.py": [(fleet._natural, ["1", "a", "1a", "\u0661", "²"])],
 }
 """By module: one row for each of its regular expressions, with the texts that are repeated."""

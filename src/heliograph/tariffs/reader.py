@@ -34,6 +34,7 @@ _COLUMNS = (*(f"{name}_today" for name, _, _ in _METRICS), *dict.fromkeys(power 
 _CHANGING_DAYS = 3
 """Days before today whose samples may still arrive; they are read each time."""
 _MAX_CACHED = 20_000
+_DAYS_PER_READ = 60
 
 
 class _PlantDay(NamedTuple):
@@ -136,7 +137,7 @@ def _day_slots(store: Store, series: Series, days: Sequence[_PlantDay]) -> Itera
     for day in days:
         if not day.needs_samples:
             yield day, DaySlots(day.start, day.end)
-        elif run and (run[-1].end != day.start or (day.start - run[0].start) % QUARTER):
+        elif run and (run[-1].end != day.start or (day.start - run[0].start) % QUARTER or len(run) >= _DAYS_PER_READ):
             yield from _slots_of_run(store, series, run)
             run = [day]
         else:

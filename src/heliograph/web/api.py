@@ -159,7 +159,7 @@ async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
 async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     now = int(state_cache.clock.now())
-    first, last = _calendar(state_cache, query, one, _MONTH, _LIFE)
+    first, last = _calendar(state_cache, query, one, _MONTH, _YEARS)
     last = min(last, day_at(now, one.zone))
     money = state_cache.money
     found = await state_cache.query(lambda store: money.days(store, one.series, one.zone, first, last, now))
