@@ -75,6 +75,7 @@ def test_file_without_tariffs_has_none(tmp_path):
     [
         ('[[tariff]]\ncurrency = "EUR"\nimport = 1', "line 1: from must be the first day of the tariff"),
         ('[[tariff]]\nfrom = "soon"\ncurrency = "EUR"\nimport = 1', "line 2: from must be the first day of the tariff"),
+        (FIRST.replace("2025", "0001"), "line 2: from must be the first day of the tariff"),
         ("[[tariff]]\nfrom = 2025-01-01\nimport = 1", "line 1: currency is missing from this tariff"),
         ('[[tariff]]\nfrom = 2025-01-01\ncurrency = "€"\nimport = 1', "line 3: currency must be a code of"),
         (FIRST, "line 1: import is missing from this tariff; give import, export, co2 or prices"),

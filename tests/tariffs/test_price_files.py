@@ -6,6 +6,8 @@ from datetime import date
 
 import pytest
 
+from heliograph.cli.supervisor import background_tasks
+from heliograph.config import Config
 from heliograph.errors import ConfigError
 from heliograph.tariffs.price_files import PriceFiles, keep_prices
 from heliograph.tariffs.tariff import PriceSource, Tariff
@@ -80,3 +82,13 @@ def test_prices_that_were_never_fetched_are_explained_without_the_query(tmp_path
     with pytest.raises(ConfigError, match="heliograph run or collect fetches them") as caught:
         PriceFiles(tmp_path).load(PriceSource("https://example.com/prices?token=hush"))
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "names"), [("https://example.com/p", ["queues", "prices"]), ("p.csv", ["queues"])]
+)
+def test_collector_fetches_prices_of_urls_only(tmp_path, location, names):
+    tariff = Tariff(start=date(2026, 1, 1), currency="EUR", source=PriceSource(location))
+    config = Config(path=tmp_path / "config.toml", accounts=(), tariffs=(tariff,))
+    tasks = background_tasks(config, [], [], [], None, "", ManualClock())
+    assert [task.name for task in tasks] == names

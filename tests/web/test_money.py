@@ -95,9 +95,13 @@ def test_page_says_why_prices_are_missing(tmp_path):
 def test_money_that_is_known_of_some_days_only_says_so():
     values = {"cost": None, "income": 3.0, "savings": 1.5, "co2": 4.0}
     one = PeriodMoney("EUR", values, {"cost": 0, "income": 30, "savings": 12, "co2": 30}, 30)
-    content = str(VisibleText("".join(map(str, money_section(one, ())[1]))))
-    why = "Of the others, a price or the hours in which the energy flowed are unknown."
-    assert content == f"Cost of 0, Savings of 12 of 30 days. {why}"
+    content = str(VisibleText("".join(map(str, money_section(one, (), metered=True)[1]))))
+    assert (
+        content
+        == "Known: cost of 0, savings of 12 of 30 days. Of the others, the energy, its price or its hour is unknown."
+    )
+    content = str(VisibleText("".join(map(str, money_section(one, (), metered=False)[1]))))
+    assert content.startswith("Known: savings of 12 of 30 days.")
 
 
 def test_report_compares_year_and_month_with_the_last_ones(home):

@@ -21,6 +21,7 @@ _WINDOW_KEYS = ("from", "to", "days", "import", "export")
 _DAYS = ("all", "weekdays", "weekends")
 _MAX_PRICE = 1_000_000
 _QUARTER = 15
+_YEARS = range(1990, 2200)
 
 
 def parse_tariffs(file: ConfigFile, data: dict[str, Any]) -> tuple[Tariff, ...]:
@@ -71,7 +72,7 @@ def _start(table: ConfigTable) -> date | datetime:
     if isinstance(value, str):
         with suppress(ValueError):
             value = date.fromisoformat(value) if len(value) == len("2026-01-01") else datetime.fromisoformat(value)
-    if not isinstance(value, date):
+    if not isinstance(value, date) or value.year not in _YEARS:
         raise table.error("must be the first day of the tariff, like 2026-01-01, or a time", "from")
     return value
 

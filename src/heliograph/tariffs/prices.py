@@ -33,7 +33,7 @@ def parse_prices(text: str, source: PriceSource, where: str) -> dict[int, float]
         if len(prices) >= _MAX_ROWS:
             raise ConfigError(f"{where} has more than {_MAX_ROWS} prices; keep those of the years you need")
         try:
-            start, price = _moment(time, source), _price(value) * source.factor
+            start, price = _moment(time, source), round(_price(value) * source.factor, 9)
         except ValueError as error:
             raise ConfigError(f"{where}, {place}: {error}") from None
         if abs(price) > HIGHEST_PRICE:

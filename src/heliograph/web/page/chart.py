@@ -58,10 +58,11 @@ _KEYS = "Drag to zoom, double-click to reset. Keyboard: arrow keys move the curs
 def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     """Return the history section of a plant's page."""
     view = past.selection
+    metered = any(one.values.get("grid_import_energy") is not None for one in past.days)
     return h.section("#past.card", aria_labelledby="past-title")[
         h.div(".tools")[_step_links(plant, past), _tabs(plant, past)],
         period_totals(plant, past),
-        money_section(past.money, past.problems),
+        money_section(past.money, past.problems, metered=metered),
         h.div(data_picture=f"{plant.title}, {view.title}")[
             _curve(plant, past, now) if view.show == "power" else _bars(plant, past)
         ],

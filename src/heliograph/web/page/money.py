@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = {"cost": "Cost", "income": "Income", "savings": "Savings", "co2": "CO₂ avoided"}
 """The columns of money, in their order."""
-_UNPRICED = "Of the others, a price or the hours in which the energy flowed are unknown."
+_UNPRICED = "Of the others, the energy, its price or its hour is unknown."
 
 
 def money_text(one: PeriodMoney, name: str) -> str:
@@ -24,12 +24,12 @@ def money_text(one: PeriodMoney, name: str) -> str:
     return mass(value) if name == "co2" else money(value, one.currency)
 
 
-def money_section(one: PeriodMoney | None, problems: Sequence[str]) -> h.Node:
-    """Return the money of a period; nothing without a tariff, and only the reason if prices cannot be read."""
+def money_section(one: PeriodMoney | None, problems: Sequence[str], *, metered: bool) -> h.Node:
+    """Return the money of a period and why parts of it are unknown; nothing without a tariff."""
     if one is None:
         return None
     shown = [name for name in LABELS if one.values[name] is not None]
-    hints = [f"Prices are missing: {problem}." for problem in problems] or _hints(one, shown)
+    hints = [f"Prices are missing: {problem}." for problem in problems] or _hints(one, shown, metered=metered)
     return [
         bool(shown)
         and h.dl(".money")[[h.div[h.dt[LABELS[name]], h.dd[h.strong[money_text(one, name)]]] for name in shown]],
@@ -37,11 +37,11 @@ def money_section(one: PeriodMoney | None, problems: Sequence[str]) -> h.Node:
     ]
 
 
-def _hints(one: PeriodMoney, shown: Sequence[str]) -> list[str]:
+def _hints(one: PeriodMoney, shown: Sequence[str], *, metered: bool) -> list[str]:
     """Say for how many days each value is known, where days are missing that another value has."""
     most = max(one.known.values())
-    short = [name for name in LABELS if one.known[name] < most and (name in shown or name == "cost")]
+    short = [name for name in LABELS if one.known[name] < most and (name in shown or (metered and name == "cost"))]
     if not short:
         return []
-    parts = ", ".join(f"{LABELS[name]} of {one.known[name]}" for name in short)
-    return [f"{parts} of {count(most, 'day', 'days')}. {_UNPRICED}"]
+    parts = ", ".join(f"{LABELS[name].lower()} of {one.known[name]}" for name in short)
+    return [f"Known: {parts} of {count(most, 'day', 'days')}. {_UNPRICED}"]

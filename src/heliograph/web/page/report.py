@@ -83,8 +83,8 @@ def load_report(store: Store, plant: PlantState, year: int, now: int, money: Mon
 
     view = PeriodSelection("year", date(year, 1, 1), date(year, 12, 31), "energy")
     past = load_period(store, plant.series, plant.zone, view, now)
-    over = [one for one in days if one.day.year == year and one.day < today and one.values.get("pv_energy") is not None]
-    ranked = sorted(over, key=lambda one: one.values["pv_energy"] or 0.0)
+    whole = [one for one in days if one.day.year == year and one.final and one.values.get("pv_energy") is not None]
+    ranked = sorted(whole, key=lambda one: one.values["pv_energy"] or 0.0)
     bars = energy_bars(past)
     sums = {bar.first: period("", bar.first, _month_end(bar.first)).money for bar in bars}
     return Report(

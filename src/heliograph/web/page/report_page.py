@@ -165,7 +165,7 @@ def _days(plant: PlantState, report: Report) -> h.Node:
             ["Day", "Solar", *(["Per kWp"] if plant.peak_power else [])],
             [_day(plant, one) for one in (*report.best, *reversed(report.worst))],
         ),
-        h.p(".hint")["By solar energy, of the days that are over."],
+        h.p(".hint")["By solar energy, of the days that are complete."],
     ]
 
 
