@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.browser import opened, sideways, site, watched  # noqa: E402 - the tests' own browser and scenes
-from support.web_scenes import SCENES  # noqa: E402 - likewise
+from support.web_scenes import HOME, SCENES  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,7 @@ SHOWN = (
     Picture("empty", "light", DESK),
     Picture("fleet", "light", DESK),
     Picture("fleet", "dark", PHONE),
+    Picture("money", "light", DESK, f"/plant/{HOME.vendor}/{HOME.plant}/report", "report"),
 )
 
 

@@ -21,16 +21,19 @@ from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
 from heliograph.outputs.mqtt import topics
 from heliograph.settings import definition
+from heliograph.tariffs import prices
 from heliograph.transports import sockets
 from heliograph.vendors.goodwe import charts as goodwe_charts
 from heliograph.vendors.goodwe import servers as goodwe_servers
 from heliograph.vendors.growatt import charts as growatt_charts
 from heliograph.vendors.growatt import envelope
 from heliograph.vendors.growatt.settings import schema
-from heliograph.web.page import fleet
+from heliograph.web.page import download, fleet
+from heliograph.web.page.history import PeriodSelection
 
 PACKAGE = Path(heliograph.__file__).parent
 SIZES = (125, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+TODAY = PeriodSelection("day", date(2026, 6, 21), date(2026, 6, 21), "power")
 FLOOR = 1e-3
 """Seconds below which a measurement is noise."""
 
@@ -39,6 +42,7 @@ OTHER_TEXT = {
     "cli/doctor/bundle.py": (6, "the configuration file"),
     "cli/settings/curtail.py": (2, "arguments of the command line"),
     "config/table.py": (5, "the configuration file"),
+    "config/tariffs.py": (2, "the configuration file"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
     "outputs/influx.py": (1, "the configuration file"),
     "outputs/mqtt/discovery.py": (1, "names of metrics"),
@@ -118,6 +122,7 @@ SERVER_TEXT = {
         (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
     ],
     "settings/definition.py": [(definition._TIME.fullmatch, ["1", ":", "1:"])],
+    "tariffs/prices.py": [(prices._EPOCH.fullmatch, ["1", "1.", "."])],
     "transports/sockets.py": [
         (lambda text: sockets._STATUS.fullmatch(b"HTTP/1.1 200" + text.encode()), [" ", "a", " a", "\r"]),
         (lambda text: sockets._HEADER.fullmatch(text.encode()), ["a", "a:", ":", " ", "a: ", "\t"]),
@@ -139,6 +144,7 @@ SERVER_TEXT = {
     ],
     "vendors/growatt/charts.py": [(growatt_charts._TIME.fullmatch, ["1", "1-", " ", ":11", "11:"])],
     "vendors/growatt/settings/schema.py": [(schema._CLOCK.fullmatch, ["1", ":", "1:"])],
+    "web/page/download.py": [(lambda text: download.file_name(text, TODAY), ["a", "/", "a/"])],
     "web/page/fleet.py": [(fleet._natural, ["1", "a", "1a", "\u0661", "²"])],
 }
 """By module: one row for each of its regular expressions, with the texts that are repeated."""

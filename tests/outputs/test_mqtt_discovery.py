@@ -211,3 +211,18 @@ def test_device_state_message_has_the_announced_device_metrics():
     one = replace(device(), measurements={"pv1_voltage": 401.51234, "status_text": "No\nrmal"})
     found = device_state(one, ("pv1_voltage", "pv2_voltage", "status_text"))
     assert (found["pv1_voltage"], found["pv2_voltage"], found["status_text"]) == (401.512, None, "No rmal")
+
+
+def test_discovery_money_has_class_currency_and_reset_at_midnight():
+    described = ha.describe_plant(TOPICS, plant(), ["pv_power"], "EUR")
+    cost = entity("cost_today", described)
+    assert (cost["device_class"], cost["state_class"], cost["unit_of_measurement"]) == ("monetary", "total", "EUR")
+    assert cost["value_template"] == "{{ value_json.cost_today }}"
+    assert cost["last_reset_value_template"] == "{{ value_json.money_since }}"
+    assert entity("co2_today", described)["device_class"] == "weight"
+    assert {"income_today", "savings_today"} <= {one.key for one in described.entities}
+
+
+def test_discovery_of_a_plant_without_a_tariff_has_no_money():
+    keys = {one.key for one in ha.describe_plant(TOPICS, plant(), METRICS).entities}
+    assert not keys & {"cost_today", "income_today", "savings_today", "co2_today"}

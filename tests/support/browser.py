@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.store import open_store
+from heliograph.tariffs.reader import MoneyReader
 from support.web_scenes import Running
 from support.website import served
 
@@ -62,7 +63,8 @@ def site(folder: Path, scene) -> Iterator[Visited]:
     with open_store(where) as store:
         filled = scene(store)
     clock, accounts = Running(filled.now), list(filled.accounts)
-    with served(where, seen=lambda: tuple(accounts), clock=clock) as running:
+    money = MoneyReader(filled.tariffs)
+    with served(where, seen=lambda: tuple(accounts), clock=clock, money=money) as running:
         yield Visited(running.address.rstrip("/"), clock, accounts, where)
 
 

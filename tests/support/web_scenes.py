@@ -14,6 +14,7 @@ from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import Quality, Status
 from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredMeasurements, StoredSample
+from heliograph.tariffs.tariff import Tariff, TimeWindow
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -35,10 +36,11 @@ class Running(Clock):
 
 
 class Scene(NamedTuple):
-    """The time and the accounts a server is started with."""
+    """The time, the accounts and the tariffs a server is started with."""
 
     now: float
     accounts: tuple[AccountStatus, ...] = ()
+    tariffs: tuple[Tariff, ...] = ()
 
 
 def at(hour: int, minute: int = 0, day: date = TODAY) -> int:
@@ -143,6 +145,18 @@ def full_sun(store) -> Scene:
     )
     store.write(polled(HOME, now - 90))
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
+
+
+def money(store) -> Scene:
+    """Full sun with a tariff whose price changed in June, and which is cheaper at night since then."""
+    prices = {"currency": "EUR", "export_price": 0.0811, "co2": 380.0}
+    night = TimeWindow(22 * 60, 6 * 60, import_price=0.1933)
+    return full_sun(store)._replace(
+        tariffs=(
+            Tariff(start=date(2026, 1, 1), import_price=0.3142, standing=0.49, **prices),
+            Tariff(start=date(2026, 6, 10), import_price=0.2875, standing=0.41, vat=19.0, windows=(night,), **prices),
+        )
+    )
 
 
 _PV = ("voltage", "current", "power", "energy_today", "energy_total")
@@ -300,4 +314,5 @@ SCENES = {
     "fleet": fleet,
     "year": year,
     "devices": devices,
+    "money": money,
 }

@@ -206,6 +206,7 @@ def served(
     sinks=tuple,
     clock=None,
     on_load=lambda _: None,
+    money=None,
     **more,
 ):
     """Serve a store on a free port in a dedicated thread until the block ends."""
@@ -221,7 +222,8 @@ def served(
             addresses.append(address)
             ready.set()
 
-        await serve(config, str(where), seen, stop, sinks=sinks, ready=listening, clock=clock, on_load=on_load)
+        options = {"sinks": sinks, "ready": listening, "clock": clock, "on_load": on_load, "money": money}
+        await serve(config, str(where), seen, stop, **options)
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()

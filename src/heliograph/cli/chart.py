@@ -9,7 +9,9 @@ from heliograph.cli.table import MISSING
 from heliograph.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from heliograph.tariffs.money import PeriodMoney
 
 # On a narrow terminal, columns are omitted from the end.
 _HEADINGS = {
@@ -20,6 +22,7 @@ _HEADINGS = {
     "battery_charge_energy": "Charged",
     "battery_discharge_energy": "Discharged",
 }
+_MONEY = {"cost": "Cost", "income": "Income", "savings": "Savings", "co2": "CO2"}
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SHORTEST, _LONGEST = 8, 40
 _SPACE = 2
@@ -63,6 +66,39 @@ def history_table(name: str, rows: Sequence[HistoryPeriod], metric: str, width: 
     title.append(f"   kWh (bars: {_heading(metric).lower()})", "dim")
     notes = [Text("~ provisional", "dim")] if any(row.known and not row.final for row in rows) else []
     return Group(title, table, *notes)
+
+
+def money_table(name: str, rows: Sequence[HistoryPeriod], money: Mapping[str, PeriodMoney]) -> Group:
+    """Return a plant's money for a terminal; a sum with an asterisk lacks days whose prices or hours are unknown."""
+    table = Table(box=HEAD_RULE, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("Month" if any(row.days > 1 for row in rows) else "Day", no_wrap=True)
+    for heading in _MONEY.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        one = money.get(row.label)
+        table.add_row(_label(row), *(Text(MISSING, "dim") if one is None else _money_cell(one, key) for key in _MONEY))
+    table.add_section()
+    table.add_row("Total", *(_money_total(money, key) for key in _MONEY))
+    title = Text(printable(name), "bold")
+    title.append(f"   {next(iter(money.values())).currency}, CO2 avoided in kg", "dim")
+    short = any(_is_short(one, key) for one in money.values() for key in _MONEY)
+    notes = [Text("* without days whose prices, or hours of use, are unknown", "dim")] if short else []
+    return Group(title, table, *notes)
+
+
+def _is_short(one: PeriodMoney, key: str) -> bool:
+    return one.values[key] is not None and one.known[key] < max(one.known.values())
+
+
+def _money_cell(one: PeriodMoney, key: str) -> Text:
+    value = one.values[key]
+    return Text(MISSING, "dim") if value is None else Text(f"{'* ' if _is_short(one, key) else ''}{value:,.2f}")
+
+
+def _money_total(money: Mapping[str, PeriodMoney], key: str) -> Text:
+    known = [value for one in money.values() if (value := one.values[key]) is not None]
+    star = "* " if any(_is_short(one, key) for one in money.values()) else ""
+    return Text(f"{star}{sum(known):,.2f}") if known else Text(MISSING, "dim")
 
 
 def _heading(metric: str) -> str:

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import history as stored
-from heliograph.cli.chart import HistoryPeriod, history_table
+from heliograph.cli.chart import HistoryPeriod, history_table, money_table
 from heliograph.cli.drawing import Console
-from heliograph.cli.options import add_command, add_store_option, store_location
-from heliograph.cli.terminal import print_json, printable
+from heliograph.cli.options import add_command, add_store_option, load_config, store_location
+from heliograph.cli.terminal import print_error, print_json, printable
 from heliograph.cli.timefmt import format_local_time
 from heliograph.errors import ConfigError
 from heliograph.local_time import day_bounds, period_range
@@ -19,15 +19,18 @@ from heliograph.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from heliograph.history import HistoryRow, StoredPlant
     from heliograph.store.base import Store
+    from heliograph.tariffs.money import PeriodMoney
+    from heliograph.tariffs.reader import MoneyReader
 
 _EXAMPLES = """\
   heliograph history                                     the last 14 days
   heliograph history --plant "Home" --month 2026-06
   heliograph history --year 2026 --metric load_energy    month by month
+  heliograph history --year 2026 --money                 at the tariffs of the configuration
   heliograph history --days 365 --json
 """
 DEFAULT_DAYS = 14
@@ -41,6 +44,8 @@ class PlantHistory(NamedTuple):
     periods: Sequence[HistoryPeriod]
     first_sample: datetime | None
     """When the first sample in these periods was measured; read only if no day has energies."""
+    money: Mapping[str, PeriodMoney] | None = None
+    """The money by period; None if it is not asked for."""
 
 
 def add_history(commands: Any) -> None:
@@ -52,6 +57,7 @@ def add_history(commands: Any) -> None:
     span.add_argument("--month", metavar="MONTH", help="the days of a month, like 2026-06")
     span.add_argument("--year", metavar="YEAR", help="the months of a year, like 2026")
     parser.add_argument("--metric", metavar="NAME", default="pv_energy", help="metric of the bars (default: pv_energy)")
+    parser.add_argument("--money", action="store_true", help="show cost, income, savings and CO2 at your tariffs")
     parser.add_argument("--json", action="store_true", help="print a list of objects, one per row; unknown is null")
     add_store_option(parser)
 
@@ -59,11 +65,21 @@ def add_history(commands: Any) -> None:
 def history(options: Namespace) -> int:
     """Show the selected plants."""
     stored.check_metrics([options.metric], "day")
+    reader = _money_reader(options) if options.money else None
     with open_store(store_location(options), create=False) as store:
         plants = stored.stored_plants(store, options.plant)
-        histories = [_read_history(store, plant, options) for plant in plants]
+        histories = [_read_history(store, plant, options, reader) for plant in plants]
+    if reader is not None:
+        for problem in reader.problems.values():
+            print_error(f"prices are missing: {problem}")
     if options.json:
-        print_json([period_dict(one.plant, period, ENERGIES) for one in histories for period in one.periods])
+        print_json(
+            [
+                period_dict(one.plant, period, ENERGIES) | _money_dict(one, period.label)
+                for one in histories
+                for period in one.periods
+            ]
+        )
     else:
         _print_tables(histories, options.metric)
     return 0
@@ -87,13 +103,51 @@ def day_range(options: Namespace, plant: StoredPlant) -> tuple[date, date]:
     return today - timedelta(days=number - 1), today
 
 
-def _read_history(store: Store, plant: StoredPlant, options: Namespace) -> PlantHistory:
+def _money_reader(options: Namespace) -> MoneyReader:
+    """Return a reader of money; raises `ConfigError` if no tariff is configured."""
+    from heliograph.cli.serve import money_reader  # noqa: PLC0415 - only with --money
+
+    config = load_config(options)
+    if not config.tariffs:
+        raise ConfigError(f"no tariff is configured in {config.path}; add a [[tariff]] table with the prices")
+    return money_reader(config)
+
+
+def _money_dict(one: PlantHistory, label: str) -> dict[str, Any]:
+    """Return the money of a row, JSON-ready: null without a tariff of the plant, or before its first one."""
+    if one.money is None:
+        return {}
+    money = one.money.get(label)
+    if money is None:
+        return {"money": None}
+    values = {name: None if value is None else round(value, 4) for name, value in money.values.items()}
+    return {"money": {"currency": money.currency, **values, "days_known": dict(money.known)}}
+
+
+def _read_money(
+    store: Store, plant: StoredPlant, reader: MoneyReader, days: tuple[date, date], *, monthly: bool
+) -> dict[str, PeriodMoney]:
+    from heliograph.tariffs.money import group_money  # noqa: PLC0415 - only with --money
+
+    currency = reader.currency(plant.series, plant.zone)
+    if currency is None:
+        return {}
+    rows = reader.days(store, plant.series, plant.zone, *days, int(datetime.now(UTC).timestamp()))
+    found = group_money(currency, rows, *days, "month" if monthly else "day")
+    return {f"{first:%Y-%m}" if monthly else f"{first}": money for first, money in found}
+
+
+def _read_history(
+    store: Store, plant: StoredPlant, options: Namespace, reader: MoneyReader | None = None
+) -> PlantHistory:
     first, last = day_range(options, plant)
     periods, at = list(read_periods(store, plant, first, last, monthly=options.year is not None)), None
     if not any(period.known for period in periods):
         since, until = day_bounds(first, plant.zone)[0], day_bounds(last, plant.zone)[1]
         at = next(store.sample_times(plant.series, since, until), None)
-    return PlantHistory(plant, periods, None if at is None else datetime.fromtimestamp(at, UTC))
+    monthly = options.year is not None
+    money = None if reader is None else _read_money(store, plant, reader, (first, last), monthly=monthly)
+    return PlantHistory(plant, periods, None if at is None else datetime.fromtimestamp(at, UTC), money)
 
 
 def read_periods(
@@ -156,6 +210,11 @@ def _print_tables(histories: Sequence[PlantHistory], metric: str) -> None:
             console.print()
         name = one.plant.name or one.plant.series.plant
         if any(period.known for period in one.periods):
-            console.print(history_table(name, one.periods, metric, console.width, console.encoding))
+            if one.money is None:
+                console.print(history_table(name, one.periods, metric, console.width, console.encoding))
+            elif one.money:
+                console.print(money_table(name, one.periods, one.money))
+            else:
+                console.print(printable(f"{name}: no tariff is configured for this plant in this time"), markup=False)
         else:
             console.print(printable(f"{name}: {_no_data_text(one)}"), markup=False)

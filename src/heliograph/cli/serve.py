@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import webbrowser
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,15 +14,17 @@ from heliograph.cli.clients import create_client, missing_values
 from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
 from heliograph.config import ServeConfig
+from heliograph.core.files import data_folder
 from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, HeliographError
+from heliograph.tariffs.reader import MoneyReader
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from heliograph.config import Account
+    from heliograph.config import Account, Config
 
 _EXAMPLES = """\
   heliograph serve                                      the page and the API, on this machine only
@@ -61,7 +64,8 @@ def serve(options: Namespace) -> int:
     async def listen() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        await serve_store(web, location, AccountStatusProvider(config.accounts), stop, ready=ready)
+        accounts, money = AccountStatusProvider(config.accounts), money_reader(config)
+        await serve_store(web, location, accounts, stop, ready=ready, money=money)
 
     asyncio.run(listen())
     return 0
@@ -78,6 +82,11 @@ def serve_store(
     from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra
 
     return listen(config, location, accounts, stop, **options)
+
+
+def money_reader(config: Config) -> MoneyReader:
+    """Return a reader of money at the configured tariffs, for one thread."""
+    return MoneyReader(config.tariffs, data_folder(os.environ))
 
 
 class AccountStatusProvider:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.cli.clients import unencrypted_server
-from heliograph.cli.serve import AccountStatusProvider, serve_store
+from heliograph.cli.serve import AccountStatusProvider, money_reader, serve_store
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.collect.service import watch_queues
+from heliograph.core.files import data_folder
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
 from heliograph.store.base import series_of
+from heliograph.tariffs.price_files import keep_prices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -82,6 +85,9 @@ def background_tasks(
     tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
+    if any(one.source is not None and one.source.is_url for one in config.tariffs):
+        folder = data_folder(os.environ)
+        tasks.append(BackgroundTask("prices", partial(keep_prices, config.tariffs, folder, clock)))
     if config.serve is None and config.mqtt is None:
         return tasks
 
@@ -100,9 +106,10 @@ def background_tasks(
         from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - an extra
 
         progress.append(SinkProgress(f"mqtt {config.mqtt.host}"))
-        tasks.append(BackgroundTask("mqtt", partial(publisher.run, config.mqtt, store, statuses, clock, progress[-1])))
+        arguments = config.mqtt, store, statuses, clock, progress[-1]
+        tasks.append(BackgroundTask("mqtt", partial(publisher.run, *arguments, money=money_reader(config))))
     if config.serve is not None:
-        options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock}
+        options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock, "money": money_reader(config)}
         tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
 

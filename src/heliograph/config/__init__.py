@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from heliograph.tariffs.tariff import Tariff
+
 __all__ = [
     "ENVIRONMENT",
     "STORE",
@@ -40,7 +42,7 @@ __all__ = [
 
 STORE = "HELIOGRAPH_STORE"
 
-_TABLES = ("account", "store", *OUTPUT_TABLES)
+_TABLES = ("account", "store", "tariff", *OUTPUT_TABLES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Config(Outputs):
     accounts: tuple[Account, ...]
     store: str = ""
     """The store's path or URL; empty for the default file in the data folder."""
+    tariffs: tuple[Tariff, ...] = ()
     warnings: tuple[str, ...] = ()
     """One-line messages for the user."""
 
@@ -94,6 +97,7 @@ def _parse(file: ConfigFile) -> Config:
         path=file.path,
         accounts=accounts,
         store=_store(file, data),
+        tariffs=_tariffs(file, data),
         **vars(parse_outputs(file, data)),
         warnings=tuple(file.warnings),
     )
@@ -106,3 +110,11 @@ def _store(file: ConfigFile, data: dict[str, Any]) -> str:
     if "@" in store and ":" in store.partition("://")[2].partition("@")[0]:
         file.warn_if_readable_by_others(file.path)
     return store.strip()
+
+
+def _tariffs(file: ConfigFile, data: dict[str, Any]) -> tuple[Tariff, ...]:
+    if "tariff" not in data:
+        return ()
+    from heliograph.config.tariffs import parse_tariffs  # noqa: PLC0415 - most files have none
+
+    return parse_tariffs(file, data)

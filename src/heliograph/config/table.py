@@ -230,7 +230,7 @@ def did_you_mean(key: str, known: Sequence[str], *, limit: int = 1) -> str:
 def _line_of(lines: list[str], key: str, table: str, index: int) -> int:
     """Return the line number of a key in the table of that index; for a missing key, that of the table's header."""
     first, last = 0, len(lines)
-    headers = [number for number, line in enumerate(lines) if re.match(rf"\s*\[+\s*[\"']?{table}\b", line)]
+    headers = [number for number, line in enumerate(lines) if re.match(rf"\s*\[+\s*[\"']?{table}[\"']?\s*\]", line)]
     if table and index < len(headers):
         first = headers[index]
         last = next((n for n in range(first + 1, len(lines)) if re.match(r"\s*\[", lines[n])), len(lines))

@@ -25,6 +25,7 @@ from heliograph.metrics import METRICS
 from heliograph.model import Status
 from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
 from heliograph.store.recovery import REPAIR_COMMAND
+from heliograph.tariffs.money import group_money
 from heliograph.web import series
 from heliograph.web.live import EventHub, EventResponse
 from heliograph.web.parameters import (
@@ -40,7 +41,7 @@ from heliograph.web.parameters import (
 )
 from heliograph.web.paths import route_path
 from heliograph.web.problem import Problem
-from heliograph.web.schemas import account_data, day_data, plant_data, plant_summary, repair_data
+from heliograph.web.schemas import account_data, day_data, money_data, plant_data, plant_summary, repair_data
 
 if TYPE_CHECKING:
     from datetime import date
@@ -155,6 +156,24 @@ async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     return {**_of(one, query["device"]), "days": [day_data(row) for row in found]}
 
 
+async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
+    one = await _known(state_cache, query)
+    now = int(state_cache.clock.now())
+    first, last = _calendar(state_cache, query, one, _MONTH, _YEARS)
+    last = min(last, day_at(now, one.zone))
+    money = state_cache.money
+    found = await state_cache.query(lambda store: money.days(store, one.series, one.zone, first, last, now))
+    currency = money.currency(one.series, one.zone)
+    periods = group_money(currency, found, first, last, query["by"]) if currency else []
+    of = {"vendor": one.series.vendor, "plant": one.series.plant, "zone": str(one.zone)}
+    return {
+        **of,
+        "currency": currency,
+        "by": query["by"],
+        "periods": [money_data(*row, query["by"]) for row in periods],
+    }
+
+
 async def _repairs(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     since, until = _between(state_cache, query, one, _MONTH, _YEARS)
@@ -249,6 +268,18 @@ CALLS = (
             day("from", "the first day; default: 30 days before the last"),
             day("to", "the last day; default: today"),
             _DEVICE,
+        ),
+    ),
+    ApiCall(
+        path=f"{_PLANT}/money",
+        meaning="Cost, income, savings and avoided CO2 of days, months or years at the configured tariffs. Without a "
+        "tariff there are no periods; a value that is unknown for all days of a period is null.",
+        schema="Money",
+        handler=_money,
+        parameters=(
+            day("from", "the first day; default: 30 days before the last"),
+            day("to", "the last day; default: today"),
+            choice("by", "length of the periods", ("day", "month", "year"), "day"),
         ),
     ),
     ApiCall(

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import ENERGIES, METRICS, published_value
 from heliograph.model import Quality, Status
+from heliograph.tariffs.money import MONEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.keeper import Budget
     from heliograph.store.base import Day, PollStatus, Repair
+    from heliograph.tariffs.money import PeriodMoney
 
 Schema = dict[str, Any]
 
@@ -87,6 +90,16 @@ def day_data(one: Day) -> dict[str, Any]:
         "quality": one.quality,
         "imported": sorted(one.imported),
         "values": _values(one.values, ENERGIES),
+    }
+
+
+def money_data(first: date, one: PeriodMoney, by: str) -> dict[str, Any]:
+    """Return the money of one period, like "2026-06-21", "2026-06" or "2026"."""
+    return {
+        "period": first.isoformat()[: {"day": 10, "month": 7, "year": 4}[by]],
+        "days": one.days,
+        **{name: None if (value := one.values[name]) is None else round(value, 4) + 0.0 for name in MONEY},
+        "days_known": dict(one.known),
     }
 
 
@@ -250,6 +263,20 @@ SCHEMAS: dict[str, Schema] = {
         values=_object(**{name: _metric(f"{name}_today") for name in ENERGIES}),
     ),
     "Days": _object(vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, days=list_of("Day")),
+    "MoneyPeriod": _object(
+        period=TEXT | {"description": "a day, month or year"},
+        days=INTEGER | {"description": "days of the period up to today"},
+        **{name: {"type": ["number", "null"], "description": meaning} for name, meaning in MONEY.items()},
+        days_known=_object(**dict.fromkeys(MONEY, INTEGER)) | {"description": "days whose value is known"},
+    ),
+    "Money": _object(
+        vendor=TEXT,
+        plant=TEXT,
+        zone=TEXT,
+        currency=_or_null(TEXT) | {"description": "currency of the plant's tariffs; null without a tariff"},
+        by=_enum(("day", "month", "year")),
+        periods=list_of("MoneyPeriod"),
+    ),
     "Repair": _object(
         device=_or_null(TEXT),
         measured_at=DATE_TIME,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import SinkProgress
     from heliograph.store.base import Series
+    from heliograph.tariffs.reader import MoneyReader
 
 GRACE = 1
 """Seconds that pending responses may take during shutdown."""
@@ -50,6 +51,7 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
     on_load: Callable[[Collection[Series]], None] = lambda _: None,
+    money: MoneyReader | None = None,
 ) -> None:
     """Serve a store until stopped; `ready` is called with the address once the server listens.
 
@@ -57,7 +59,8 @@ async def serve(
     """
     store, query_store = (StoreThread(partial(open_store, where, create=False)) for _ in range(2))
     try:
-        app = make_app(StateCache(store, accounts, sinks, clock, query_store=query_store), config, on_load)
+        state_cache = StateCache(store, accounts, sinks, clock, query_store=query_store, money=money)
+        app = make_app(state_cache, config, on_load)
         listener = _bound(config.host, config.port)
         with listener:
             server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from heliograph.current import CurrentState
 from heliograph.errors import StoreError, StoreMissing
 from heliograph.local_time import Clock
+from heliograph.tariffs.reader import MoneyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,8 @@ class SystemState:
 class StateCache:
     """Caches the system state; `accounts` and `sinks` are called on the store's thread, so they may read files.
 
-    Queries run on `query_store` if there is one, so that long ones do not delay the state and the health check.
+    Queries run on `query_store` if there is one, so that long ones do not delay the state and the health check. `money`
+    is used by queries only.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class StateCache:
         clock: Clock | None = None,
         timer: Callable[[], float] = monotonic,
         query_store: StoreThread | None = None,
+        money: MoneyReader | None = None,
     ) -> None:
         self.clock = clock or Clock()
+        self.money = money or MoneyReader()
         self._timer = timer
         self._store = store
         self._query_store = query_store or store

@@ -85,13 +85,13 @@ class HaDevice(NamedTuple):
     availability_topic: str | None = None
 
 
-def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str]) -> HaDevice:
-    """Return the Home Assistant device of a plant with entities for these metrics."""
+def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str], currency: str | None = None) -> HaDevice:
+    """Return the Home Assistant device of a plant with entities for these metrics, and for money if it has a tariff."""
     return HaDevice(
         node_id=topics.node_id(plant.series),
         state_topic=topics.state(plant.series),
         device_info=_device_info(topics.node_id(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*metric_entities(metrics), _STATUS, _FRESHNESS, _MEASURED_AT),
+        entities=(*metric_entities(metrics), *money_entities(currency), _STATUS, _FRESHNESS, _MEASURED_AT),
         availability_topic=topics.availability(plant.series),
     )
 
@@ -176,6 +176,25 @@ def metric_entities(metrics: Iterable[str]) -> tuple[HaEntity, ...]:
     """Return the entities of these metrics, in the order of `METRICS`."""
     selected = set(metrics)
     return tuple(_entity(metric) for name, metric in METRICS.items() if name in selected)
+
+
+def money_entities(currency: str | None) -> tuple[HaEntity, ...]:
+    """Return the entities of the money of today; none without a tariff.
+
+    Home Assistant allows only the state class `total` for money, and needs the time of the reset at midnight: a price
+    may be negative, so that a decrease is no reset.
+    """
+    if currency is None:
+        return ()
+    shared = {"state_class": "total", "last_reset_value_template": "{{ value_json.money_since }}"}
+    amount = {**shared, "device_class": "monetary", "unit_of_measurement": currency, "suggested_display_precision": 2}
+    avoided = {**shared, "device_class": "weight", "unit_of_measurement": "kg", "suggested_display_precision": 1}
+    return (
+        HaEntity("cost_today", "Cost today", amount, needs_live_plant=True),
+        HaEntity("income_today", "Income today", amount, needs_live_plant=True),
+        HaEntity("savings_today", "Savings today", amount, needs_live_plant=True),
+        HaEntity("co2_today", "CO2 avoided today", avoided, needs_live_plant=True),
+    )
 
 
 def device_metric_entities(names: Iterable[str]) -> tuple[HaEntity, ...]:

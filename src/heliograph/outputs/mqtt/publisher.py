@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import SinkProgress
     from heliograph.store.threaded import StoreThread
+    from heliograph.tariffs.reader import MoneyReader
 
 _POLL_SECONDS = 5.0
 """Seconds between two queries of the store."""
@@ -66,6 +67,8 @@ async def run(
     clock: Clock,
     progress: SinkProgress,
     stop: asyncio.Event,
+    *,
+    money: MoneyReader | None = None,
 ) -> None:
     """Publish until stopped and reconnect with backoff; `accounts` may block on disk access."""
     try:
@@ -73,7 +76,7 @@ async def run(
     except ImportError:
         raise ConfigError("[mqtt] needs the extra: pip install 'heliograph[mqtt]'") from None
 
-    publisher, backoff, problem = MqttPublisher(config, store, accounts, clock, progress), _SHORTEST_BACKOFF, ""
+    publisher, backoff, problem = MqttPublisher(config, store, accounts, clock, progress, money), _SHORTEST_BACKOFF, ""
     while not stop.is_set():
         started_at = clock.now()
         try:
@@ -148,12 +151,13 @@ class MqttPublisher:
         accounts: Callable[[], Iterable[AccountStatus]],
         clock: Clock,
         progress: SinkProgress,
+        money: MoneyReader | None = None,
     ) -> None:
         self._config = config
         self._store = store
         self._clock = clock
         self._progress = progress
-        self._desired = DesiredState(config, accounts)
+        self._desired = DesiredState(config, accounts, money)
         self._topics = Topics(config.topic)
         self._retained: dict[str, str] = {}
         self._queried_at = clock.now()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import __version__
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
-from heliograph.metrics import METRICS, published_value
+from heliograph.local_time import day_at, day_start
+from heliograph.metrics import ENERGIES, METRICS, published_value
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.outputs.mqtt import discovery as ha
 from heliograph.outputs.mqtt.topics import Topics, display_text
+from heliograph.tariffs.money import MONEY
+from heliograph.tariffs.reader import MoneyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,17 +24,33 @@ if TYPE_CHECKING:
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.store.base import PollStatus, Series, Store
 
+
+class MoneyToday(NamedTuple):
+    """The money of a plant today, and the time of its last midnight."""
+
+    currency: str
+    since: int
+    values: Mapping[str, float | None]
+
+
 _LOCKED = {"locked", "blocked"}
 
 
 class DesiredState:
     """Computes the desired retained messages; remembers which metrics each plant has ever reported."""
 
-    def __init__(self, config: MqttConfig, accounts: Callable[[], Iterable[AccountStatus]]) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        accounts: Callable[[], Iterable[AccountStatus]],
+        money: MoneyReader | None = None,
+    ) -> None:
         self.newest: int | None = None
         """Time of the newest sample in the messages."""
         self._config = config
         self._accounts = accounts
+        self._money = money or MoneyReader()
+        self._money_cache: dict[Series, tuple[object, MoneyToday]] = {}
         self._topics = Topics(config.topic)
         self._current: CurrentState | None = None
         self._reported: dict[str, set[str]] = {}
@@ -52,17 +71,36 @@ class DesiredState:
         if not plants:
             return {}
         accounts = tuple(self._accounts())
+        money = {plant.series: today for plant in plants if (today := self._money_today(store, plant, now))}
         discovery: dict[str, str] = {}
         if self._config.discovery != "none":
-            for device in self._ha_devices(accounts, plants):
+            for device in self._ha_devices(accounts, plants, money):
                 discovery.update(self._discovery_messages(device, self._config.discovery))
-        return discovery | dict(self._states(accounts, plants)) | {self._topics.status: ha.ONLINE}
+        return discovery | dict(self._states(accounts, plants, money)) | {self._topics.status: ha.ONLINE}
 
-    def _ha_devices(self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState]) -> Iterator[ha.HaDevice]:
+    def _money_today(self, store: Store, plant: PlantState, now: int) -> MoneyToday | None:
+        """Return the money of today; None for a plant without a tariff."""
+        currency = self._money.currency(plant.series, plant.zone)
+        if currency is None:
+            return None
+        today, measured_at = day_at(now, plant.zone), plant.measured_at
+        energies = {name: plant.values.get(f"{name}_today") for name in ENERGIES}
+        key = (today, measured_at, *energies.values())
+        if (known := self._money_cache.get(plant.series)) is None or known[0] != key:
+            days = self._money.days(store, plant.series, plant.zone, today, today, measured_at or now, energies)
+            values = days[0].values if days else dict.fromkeys(MONEY)
+            known = self._money_cache[plant.series] = key, MoneyToday(currency, day_start(today, plant.zone), values)
+        return known[1]
+
+    def _ha_devices(
+        self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]
+    ) -> Iterator[ha.HaDevice]:
         for account in accounts:
             yield ha.describe_account(self._topics, account)
         for plant in plants:
-            yield ha.describe_plant(self._topics, plant, self._reported_metrics(plant.series, plant.values))
+            metrics = self._reported_metrics(plant.series, plant.values)
+            today = money.get(plant.series)
+            yield ha.describe_plant(self._topics, plant, metrics, today and today.currency)
             for device in plant.devices:
                 metrics = self._reported_metrics(device.series, {**device.values, **device.measurements})
                 yield ha.describe_device(self._topics, plant, device, metrics)
@@ -79,26 +117,36 @@ class DesiredState:
             cached = self._discovery[device.node_id] = device, messages
         return cached[1]
 
-    def _states(self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState]) -> Iterator[tuple[str, str]]:
+    def _states(
+        self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]
+    ) -> Iterator[tuple[str, str]]:
         for account in accounts:
             yield self._topics.account(account.name), _json(account_state(account))
         for plant in plants:
-            yield self._topics.state(plant.series), _json(plant_state(plant))
+            yield self._topics.state(plant.series), _json(plant_state(plant, money.get(plant.series)))
             yield self._topics.availability(plant.series), availability(plant)
             for device in plant.devices:
                 known = self._reported_metrics(device.series, device.measurements) & DEVICE_METRICS.keys()
                 yield self._topics.state(device.series), _json(device_state(device, sorted(known)))
 
 
-def plant_state(plant: PlantState) -> dict[str, Any]:
-    """Return the state message of a plant: flat, with every metric, None if unknown, and the provisional ones."""
+def plant_state(plant: PlantState, money: MoneyToday | None = None) -> dict[str, Any]:
+    """Return the state message of a plant: flat, with every metric (None if unknown), and money."""
     identity = {
         "vendor": plant.series.vendor,
         "plant": display_text(plant.series.plant),
         "name": plant.name and display_text(plant.name),
     }
     poll, provisional = _poll(plant.poll), sorted(plant.provisional)
-    return {**identity, "freshness": plant.freshness.value, **poll, **_measured(plant), "provisional": provisional}
+    return {**identity, "freshness": plant.freshness.value, **poll, **_measured(plant), "provisional": provisional} | (
+        money_state(money) if money else {}
+    )
+
+
+def money_state(money: MoneyToday) -> dict[str, Any]:
+    """Return the money of today, and since when it is counted; avoided CO2 is in kg."""
+    values = {f"{name}_today": None if (value := money.values[name]) is None else round(value, 4) for name in MONEY}
+    return {**values, "currency": money.currency, "money_since": _iso(money.since)}
 
 
 def device_state(device: DeviceState, device_metrics: Iterable[str] = ()) -> dict[str, Any]:

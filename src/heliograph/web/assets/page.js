@@ -2,6 +2,7 @@
 // All text is rendered on the server; this script creates no markup of its own.
 
 import { draw } from "./chart.js";
+import { savePicture } from "./picture.js";
 
 const MIN_INTERVAL = 1500;
 const MAX_INTERVAL = 60000;
@@ -117,7 +118,15 @@ function searchAsTyped(form) {
   });
 }
 
+/** The buttons that need a script: a picture of the chart above, and printing. */
+function onClick({ target }) {
+  const button = target.closest?.("[data-png], [data-print]");
+  if (button?.hasAttribute("data-print")) print();
+  else if (button) savePicture(button.closest(".card").querySelector("[data-picture]"));
+}
+
 document.documentElement.classList.add("scripted");
+document.addEventListener("click", onClick);
 drawChart();
 document.querySelectorAll("form.filter").forEach(searchAsTyped);
 document.addEventListener("visibilitychange", () => document.hidden || scheduleRefresh());

@@ -13,6 +13,7 @@ from heliograph.web.page import bars as page_bars
 from heliograph.web.page.format import count, energy, exact_value, percent, power, sum_energies, to_local
 from heliograph.web.page.history import POWERS, SPANS, energy_bars
 from heliograph.web.page.layout import figure, plant_path
+from heliograph.web.page.money import money_section
 from heliograph.web.page.totals import period_totals
 
 if TYPE_CHECKING:
@@ -57,12 +58,30 @@ _KEYS = "Drag to zoom, double-click to reset. Keyboard: arrow keys move the curs
 def history_section(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     """Return the history section of a plant's page."""
     view = past.selection
+    metered = any(one.values.get("grid_import_energy") is not None for one in past.days)
     return h.section("#past.card", aria_labelledby="past-title")[
         h.div(".tools")[_step_links(plant, past), _tabs(plant, past)],
         period_totals(plant, past),
-        _curve(plant, past, now) if view.show == "power" else _bars(plant, past),
+        money_section(past.money, past.problems, metered=metered),
+        h.div(data_picture=f"{plant.title}, {view.title}")[
+            _curve(plant, past, now) if view.show == "power" else _bars(plant, past)
+        ],
+        _saves(plant, past),
         _table(plant, past),
         _repairs(plant, past),
+    ]
+
+
+def _saves(plant: PlantState, past: PeriodData) -> h.Element:
+    """Return the links that save the chart as a picture and its data as a file, and the link to the report."""
+    view = past.selection
+    wanted = urlencode({"span": view.span, "at": view.first.isoformat(), "show": view.show})
+    return h.p(".saves")[
+        h.a(href=f"{plant_path(plant.series)}/report?{urlencode({'year': view.first.year})}")[
+            f"Report of {view.first.year}"
+        ],
+        h.a(href=f"{plant_path(plant.series)}/data.csv?{wanted}", download=True)["Save as CSV"],
+        h.button(type="button", data_png=True)["Save as PNG"],
     ]
 
 
@@ -145,16 +164,21 @@ def _bars(plant: PlantState, past: PeriodData) -> h.Node:
     if not past.days:
         return h.p(".nothing")[f"No data for {past.selection.title}."]
     into = "month" if past.selection.span == "year" else "day"
+    return [
+        energy_legend(found),
+        page_bars.bar_chart(found, past.selection.span, lambda day: _href(plant, into, day)),
+    ]
+
+
+def energy_legend(found: Sequence[Bar]) -> h.Element:
+    """Return the legend of the bars, with those energies that they have."""
     names = {name for one in found for name, value in one.values.items() if value is not None}
     key = [("sun", "Solar: self-consumed", "pv_energy"), ("export", "Solar: exported", "grid_export_energy")]
     key += [("house", "House: self-supplied", "load_energy"), ("grid", "House: from grid", "grid_import_energy")]
     if not {"grid_export_energy", "load_energy"} & names:
         key = [("sun", "Solar", "pv_energy")]
-    return [
-        h.ul(".legend", aria_hidden="true")[
-            [h.li[h.span(f".mark.{mark}"), word] for mark, word, name in key if name in names]
-        ],
-        page_bars.bar_chart(found, past.selection.span, lambda day: _href(plant, into, day)),
+    return h.ul(".legend", aria_hidden="true")[
+        [h.li[h.span(f".mark.{mark}"), word] for mark, word, name in key if name in names]
     ]
 
 

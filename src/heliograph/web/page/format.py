@@ -88,6 +88,33 @@ def specific_yield(kwh: float | None, peak_power: float | None) -> str | None:
     return f"{_figures(kwh / peak_power)}{_SPACE}kWh/kWp"
 
 
+def money(amount: float | None, currency: str) -> str:
+    """Return an amount of money with its currency.
+
+    >>> [money(one, "EUR") for one in (None, 12.345, -0.274, 1234.5, -0.001)], money(3, "CHF")
+    (['–', '€12.35', '−€0.27', '€1,234.50', '€0.00'], '3.00\u202fCHF')
+    """
+    if amount is None:
+        return GAP
+    text = f"{abs(amount):,.2f}"
+    sign = _MINUS if amount < 0 and float(text.replace(",", "")) else ""
+    symbol = {"EUR": "€", "USD": "$", "GBP": "£"}.get(currency)
+    return f"{sign}{symbol}{text}" if symbol else f"{sign}{text}{_SPACE}{currency}"
+
+
+def mass(kg: float | None) -> str:
+    """Return a mass with three digits in a suitable unit.
+
+    >>> [mass(one) for one in (None, 0, 0.84, 12.3, 4310)]
+    ['–', '0\u202fkg', '0.84\u202fkg', '12.3\u202fkg', '4.31\u202ft']
+    """
+    if kg is None:
+        return GAP
+    if kg == 0:
+        return f"0{_SPACE}kg"
+    return f"{_figures(kg)}{_SPACE}kg" if abs(kg) < 999.5 else f"{_figures(kg / 1e3)}{_SPACE}t"
+
+
 def axis_label(kwh: float) -> str:
     """Return an energy for an axis label, without trailing zeros.
 

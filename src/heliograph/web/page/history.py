@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from heliograph.errors import ConfigError
 from heliograph.local_time import EARLIEST_YEAR, day_at, day_start
 from heliograph.local_time import parse_day as day_named
+from heliograph.tariffs.money import sum_money
+from heliograph.tariffs.reader import MoneyReader
 from heliograph.web.page.format import sum_energies
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from heliograph.store.base import Bucket, Day, Repair, Series, Store
+    from heliograph.tariffs.money import PeriodMoney
 
 SPANS = ("day", "week", "month", "year")
 POWERS = ("pv_power", "load_power", "grid_power", "battery_power", "battery_soc")
@@ -70,6 +73,10 @@ class PeriodData(NamedTuple):
     days: tuple[Day, ...]
     buckets: tuple[Bucket, ...]
     repairs: tuple[Repair, ...]
+    money: PeriodMoney | None = None
+    """The money of the period; None without a tariff."""
+    problems: tuple[str, ...] = ()
+    """Why prices cannot be read."""
 
 
 class Bar(NamedTuple):
@@ -116,19 +123,34 @@ def _bounds(span: str, at: date) -> tuple[date, date]:
     return date(at.year, 1, 1), date(at.year, 12, 31)
 
 
-def load_period(store: Store, series: Series, zone: tzinfo, view: PeriodSelection, now: int) -> PeriodData:
-    """Return the data of a period."""
+def load_period(
+    store: Store,
+    series: Series,
+    zone: tzinfo,
+    view: PeriodSelection,
+    now: int,
+    money: MoneyReader | None = None,
+    current: Mapping[str, float | None] | None = None,
+) -> PeriodData:
+    """Return the data of a period; `current` are the energies of today, for a period that is today alone."""
+    reader, today = money or MoneyReader(), day_at(now, zone)
+    last = min(view.last, today)
+    alone = current if view.first == view.last == today else None
+    currency = reader.currency(series, zone)
+    rows = reader.days(store, series, zone, view.first, last, now, alone)
     since, until = day_start(view.first, zone), day_start(view.last + timedelta(days=1), zone)
     seconds = _BUCKET_SECONDS.get(view.span)
     return PeriodData(
         selection=view,
-        today=day_at(now, zone),
+        today=today,
         since=since,
         until=until,
         offsets=utc_offsets(zone, since, until),
         days=store.known_days(series, view.first, view.last),
         buckets=tuple(store.buckets(series, POWERS, since, until, seconds)) if seconds else (),
         repairs=store.repairs(series, since, until)[-_MAX_REPAIRS:] if view.span in _BUCKET_SECONDS else (),
+        money=sum_money(currency, rows, (last - view.first).days + 1) if currency else None,
+        problems=tuple(reader.problems.values()) if currency else (),
     )
 
 

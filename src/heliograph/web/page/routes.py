@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from heliograph.errors import ConfigError, StoreError
 from heliograph.local_time import day_at
-from heliograph.web.page import fleet, history
+from heliograph.metrics import ENERGIES
+from heliograph.web.page import download, fleet, history, report, report_page
 from heliograph.web.page.device import device_page
 from heliograph.web.page.layout import not_found_page
 from heliograph.web.page.plant import plant_page
@@ -46,6 +47,7 @@ _ASSETS = (
     "page.js",
     "chart.js",
     "axis.js",
+    "picture.js",
     "mark.svg",
     "manifest.webmanifest",
     "icon.svg",
@@ -69,6 +71,8 @@ def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None
         Route("/", _with_error_pages(page.front)),
         Route(route_path("/plant/{vendor}/{plant}"), _with_error_pages(page.plant)),
         Route(route_path("/plant/{vendor}/{plant}/device/{device}"), _with_error_pages(page.device)),
+        Route(route_path("/plant/{vendor}/{plant}/report"), _with_error_pages(page.report)),
+        Route(route_path("/plant/{vendor}/{plant}/data.csv"), _with_error_pages(page.data)),
         Route("/status", _with_error_pages(page.status)),
         Route("/assets/{name}", _asset),
     ]
@@ -98,11 +102,24 @@ class Page:
     async def plant(self, request: Request) -> Response:
         """Return the page of one plant."""
         now = await self._state_cache.current()
-        wanted = request.path_params["vendor"], request.path_params["plant"]
-        for one in now.plants:
-            if one.series[:2] == wanted:
-                return await self._one(request, now, one)
-        raise HTTPException(404, "Unknown plant")
+        return await self._one(request, now, _plant_of(request, now))
+
+    async def report(self, request: Request) -> Response:
+        """Return the report of a plant's year."""
+        now = await self._state_cache.current()
+        plant, money = _plant_of(request, now), self._state_cache.money
+        year = report.parse_year(request.query_params, day_at(now.at, plant.zone))
+        found = await self._state_cache.query(lambda store: report.load_report(store, plant, year, now.at, money))
+        return HTMLResponse(report_page.report_page(plant, now, found))
+
+    async def data(self, request: Request) -> Response:
+        """Return the data of a chart as CSV."""
+        now = await self._state_cache.current()
+        plant, money = _plant_of(request, now), self._state_cache.money
+        view = history.parse_selection(request.query_params, day_at(now.at, plant.zone))
+        text = await self._state_cache.query(lambda store: download.csv_text(store, plant, view, now.at, money))
+        name = download.file_name(plant.series.plant, view)
+        return Response(text, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type="text/csv")
 
     async def device(self, request: Request) -> Response:
         """Return the page of one device."""
@@ -125,8 +142,9 @@ class Page:
         self._note_load(request, [plant])
         newest = None if plant.measured_at is None else day_at(plant.measured_at, plant.zone)
         view = history.parse_selection(request.query_params, day_at(now.at, plant.zone), newest)
+        money, current = self._state_cache.money, {name: plant.values.get(f"{name}_today") for name in ENERGIES}
         past = await self._state_cache.query(
-            lambda store: history.load_period(store, plant.series, plant.zone, view, now.at)
+            lambda store: history.load_period(store, plant.series, plant.zone, view, now.at, money, current)
         )
         return HTMLResponse(plant_page(plant, now, past))
 
@@ -134,6 +152,15 @@ class Page:
         """Report the plants of a page that a person has opened, not those of an open page that fetches itself again."""
         if "text/html" in request.headers.get("accept", "") and _REFRESH_HEADER not in request.headers:
             self._on_load([one.series for one in shown])
+
+
+def _plant_of(request: Request, now: SystemState) -> PlantState:
+    """Return the plant of a path; raises `HTTPException` if there is none."""
+    wanted = request.path_params["vendor"], request.path_params["plant"]
+    for one in now.plants:
+        if one.series[:2] == wanted:
+            return one
+    raise HTTPException(404, "Unknown plant")
 
 
 def _with_error_pages(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
