@@ -73,11 +73,11 @@ def test_find_installation_reads_the_source_that_pip_recorded(monkeypatch, recor
             "sudo /opt/heliograph/bin/python -m pip install 'heliograph[web]'",
         ),
         (
-            Installation("image", "/python"),
+            Installation("image", "python"),
             (
-                "printf \"FROM heliograph\\nUSER root\\nRUN /python -m pip install 'heliograph[web]'\\nUSER heliograph\\n\" "
+                'printf "FROM heliograph\\nUSER root\\nRUN python -m pip install %s\\nUSER heliograph\\n" '
                 "| docker build --tag heliograph -"
-            ),
+            ).replace("%s", "'heliograph[web]'"),
         ),
         (Installation("temporary"), "uvx --from 'heliograph[web]' heliograph"),
     ],
