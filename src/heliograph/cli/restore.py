@@ -94,7 +94,8 @@ def restore(options: Namespace) -> int:
     verb = "would be restored" if options.dry_run else "restored"
     for path in targets:
         print_wrapped(f"  {verb}: {path}")
-    print_wrapped(f"  {verb}: {states} account states" + (f"; {kept} are newer here and stay" if kept else ""))
+    if states or kept:
+        print_wrapped(f"  {verb}: {states} account states" + (f"; {kept} are newer here and stay" if kept else ""))
     for path in renamed:
         print_wrapped(f"  the former file is now {path}")
     for text in manifest.left_out:

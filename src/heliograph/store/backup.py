@@ -36,8 +36,11 @@ def copy_store(path: Path, target: Path) -> None:
     if numbers_of_files(path)[-1:] != [0]:
         raise StoreError(f"{path} is damaged; stop the collector, then run: {repair_command(path)}")
     target.touch(mode=0o600, exist_ok=False)
-    with store_errors(path), closing(connect_read_only(path)) as source:
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # an unreadable file is named by its own path
+    with store_errors(path):
+        source = connect_read_only(path)
+    with closing(source):
+        with store_errors(path):
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         with store_errors(target), closing(sqlite3.connect(target)) as copy:
             # All pages in one step: from one read transaction, which a writer does not have to wait for.
             source.backup(copy)
