@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 USER = "10001:10001"
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/opt/heliograph/bin:/usr/local/bin:/usr/bin:/bin",
     "HELIOGRAPH_HOME": "/data",
     "HELIOGRAPH_NO_KEYRING": "1",
@@ -55,10 +55,10 @@ def build(root: Path, _: Path, version: str, check_page: Callable[[list[str | Pa
     seen = _check(files, root, check_page)
     _pack(files, layout, version)
     architecture = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout  # noqa: S607
-    path = root / "dist" / f"heliograph-{version}-{architecture.strip()}.oci.tar"
-    with tarfile.open(path, "w") as archive:
+    file = root / "dist" / f"heliograph-{version}-{architecture.strip()}.oci.tar"
+    with tarfile.open(file, "w") as archive:
         archive.add(layout, arcname=".")
-    return f"{path.name} built; as its user, with a read-only root, {seen}"
+    return f"{file.name} built; as its user, with a read-only root, {seen}"
 
 
 def _check(files: Path, root: Path, check_page: Callable[[list[str | Path], Path], str]) -> str:
@@ -72,7 +72,7 @@ def _check(files: Path, root: Path, check_page: Callable[[list[str | Path], Path
         stack.enter_context(_mounted("-t", "tmpfs", "-o", "mode=1777", "tmp", view / "tmp"))
         stack.enter_context(_mounted("-t", "proc", "proc", view / "proc"))
         stack.enter_context(_mounted("--bind", "/dev", view / "dev"))
-        inside = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
+        inside = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         command = [
             "chroot",
             f"--userspec={USER}",
@@ -98,9 +98,9 @@ def _pack(files: Path, layout: Path, version: str) -> None:
     _run("umoci", "init", "--layout", layout)
     _run("umoci", "new", "--image", image)
     _run("umoci", "insert", "--image", image, files, "/")
-    settings = ["--config.user", "10001:10001", "--config.workingdir", "/data", "--config.volume", "/data"]
+    settings = ["--config.user", USER, "--config.workingdir", "/data", "--config.volume", "/data"]
     settings += ["--config.exposedports", "8765/tcp", "--config.entrypoint", "heliograph", "--config.cmd", "run"]
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         settings += ["--config.env", f"{name}={value}"]
     labels = {"title": "heliograph", "version": version, "licenses": "MIT"}
     for name, value in labels.items():

@@ -20,9 +20,9 @@ def write_sbom(path: Path, version: str, created_at: str, lock: str) -> None:
 
 
 def sbom(version: str, created_at: str, lock: str) -> dict[str, Any]:
-    """Return the document; it depends on its arguments only.
+    r"""Return the document; it depends on its arguments only.
 
-    >>> document = sbom("1.0", "2026-01-01T00:00:00Z", "h11==0.16.0 \\\\\\n    --hash=sha256:" + 64 * "a")
+    >>> document = sbom("1.0", "2026-01-01T00:00:00Z", "h11==0.16.0 \\\n    --hash=sha256:" + 64 * "a")
     >>> document["components"][0]["purl"], document["components"][0]["hashes"][0]["alg"]
     ('pkg:pypi/h11@0.16.0', 'SHA-256')
     """
