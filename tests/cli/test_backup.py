@@ -125,7 +125,7 @@ def file(tmp_path):
 def test_backup_and_restore_move_everything_but_secrets_to_another_machine(old, new, file):
     code, out, err = old.run("backup", file)
     assert (code, err) == (0, "")
-    assert "1 store, 1 account states, 1 journals of settings, 1 configuration" in out
+    assert "1 store, 1 account state, 1 settings journal, 1 configuration" in out
     assert "account.password" in out
     assert file.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(file) as zipped:
@@ -134,6 +134,7 @@ def test_backup_and_restore_move_everything_but_secrets_to_another_machine(old, 
     code, out, err = new.run("restore", file, "--store", new.store)
     assert (code, err) == (0, "")
     assert new.count() == 9
+    assert f"names another store, {old.store}" in out
     assert new.state_file().load(1e9).logins == [1e9 - 60]
     assert new.state_file().load(1e9).session is None
     assert (new.folder / "orders/growatt-ab.jsonl").read_bytes() == b'{"v": 1}\n'
@@ -154,7 +155,7 @@ def test_backup_with_secrets_restores_them(old, new, file):
 def test_backup_prints_json(old, file):
     code, out, _ = old.run("backup", "--json", file)
     found = json.loads(out)
-    assert (code, found["store"], found["account_states"], found["secrets"]) == (0, 1, 1, False)
+    assert (code, found["store"], found["account_state"], found["secrets"]) == (0, 1, 1, False)
     assert found["size"] == file.stat().st_size
 
 
@@ -204,7 +205,7 @@ def test_restore_refuses_existing_files_and_renames_them_with_replace(old, file)
         assert former.execute("SELECT count(*) FROM sample").fetchone() == (10,)
     # A journal that continues the saved one, and the state of the account, stay as they are.
     assert old.files()["orders/growatt-ab.jsonl"] == before["orders/growatt-ab.jsonl"]
-    assert "1 are newer here and stay" in out
+    assert "newer here, and kept: 1" in out
 
 
 def test_restore_keeps_a_newer_account_state_and_replaces_an_older_one(old, new, file):

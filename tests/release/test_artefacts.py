@@ -1,8 +1,14 @@
 """The files that artefacts are built from; `make release` builds the artefacts themselves and runs them."""
 
 import fnmatch
+import json
 import re
+import socketserver
+import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 import yaml
@@ -64,6 +70,37 @@ def test_dockerfile_has_a_user_a_volume_and_a_health_check():
     names = [name for name, _ in final]
     assert names.index("RUN") < names.index("USER")  # nothing is installed by the user
     assert "--uid 10001" in found["RUN"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (401, 0), (503, 1), (None, 1)])
+def test_health_check_fails_without_an_answer_and_for_a_server_error(status, code):
+    *_, final = instructions()
+    words = json.loads(dict(final)["HEALTHCHECK"].partition("CMD ")[2])
+    with socketserver.TCPServer(("127.0.0.1", 0), partial(OneAnswer, status)) as server:
+        server.timeout = 20
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        program = words[2].replace("8765", str(server.server_address[1]))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
+        thread.join()
+    assert done.returncode == code
+
+
+class OneAnswer(BaseHTTPRequestHandler):
+    """Answers with a status, or closes the connection."""
+
+    def __init__(self, status, *connection):
+        self.status = status
+        super().__init__(*connection)
+
+    def do_GET(self):
+        assert self.path == "/healthz"
+        if self.status is not None:
+            self.send_response(self.status)
+            self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 def test_dockerfile_installs_locked_packages_from_pinned_images():

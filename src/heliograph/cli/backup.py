@@ -69,7 +69,7 @@ def backup(options: Namespace) -> int:
     if options.json:
         print_json({"file": str(path), "size": size, **_summary(manifest)})
         return 0
-    parts = [f"{number} {what}" for what, number in _counts(manifest).items() if number]
+    parts = [f"{number} {what}{'s' * (number > 1)}" for what, number in _counts(manifest).items() if number]
     print_wrapped(f"{path}: {', '.join(parts)} ({size / 1e6:.1f} MB)")
     for text in manifest.left_out:
         print_wrapped(f"  not included: {text}")
@@ -80,17 +80,16 @@ def _counts(manifest: Manifest) -> dict[str, int]:
     names = list(manifest.files)
     return {
         "store": names.count(STORE),
-        "account states": sum(name.endswith(".state.json") for name in names),
-        "journals of settings": sum(name.endswith(".jsonl") for name in names),
+        "account state": sum(name.endswith(".state.json") for name in names),
+        "settings journal": sum(name.endswith(".jsonl") for name in names),
         "configuration": names.count(CONFIG),
     }
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:
-    counts = {name.replace(" ", "_"): number for name, number in _counts(manifest).items()}
     return {
         "created_at": manifest.created_at,
-        **counts,
+        **{name.replace(" ", "_"): number for name, number in _counts(manifest).items()},
         "secrets": manifest.secrets,
         "left_out": manifest.left_out,
     }
@@ -183,7 +182,7 @@ def _add_states(archive: ArchiveWriter) -> None:
             continue
         state = StateFile(folder, name).load(time())
         if not archive.manifest.secrets:
-            state.session = None
+            state.session = state.opened_at = None
         archive.add_text(f"accounts/{name}.state.json", json.dumps(state.to_dict()).encode())
 
 

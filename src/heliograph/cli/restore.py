@@ -74,7 +74,7 @@ def restore(options: Namespace) -> int:
                     stack.enter_context(unused_store(plan.store))
                 renamed = _restore_files(archive, plan, existing)
         states, kept = _restore_states(archive, dry_run=options.dry_run)
-        manifest = archive.manifest
+        manifest, named = archive.manifest, _configured_store(archive)
     targets = [*plan.files.values(), *([plan.store] if plan.store else [])]
     if options.json:
         print_json(
@@ -95,7 +95,9 @@ def restore(options: Namespace) -> int:
     for path in targets:
         print_wrapped(f"  {verb}: {path}")
     if states or kept:
-        print_wrapped(f"  {verb}: {states} account states" + (f"; {kept} are newer here and stay" if kept else ""))
+        print_wrapped(f"  {verb}: account states: {states}" + (f"; newer here, and kept: {kept}" if kept else ""))
+    if options.store and named not in ("", options.store):
+        print_wrapped(f"  the configuration names another store, {named}: change it, or start with --store")
     for path in renamed:
         print_wrapped(f"  the former file is now {path}")
     for text in manifest.left_out:
@@ -124,16 +126,22 @@ def _plan(archive: ArchiveReader, options: Namespace) -> _Plan:
 
 def _store_path(archive: ArchiveReader, options: Namespace) -> Path | None:
     """Return the file that the restored configuration will use as the store."""
-    where = options.store or os.environ.get(STORE_VARIABLE)
-    if not where and CONFIG in archive.names():
-        with suppress(tomllib.TOMLDecodeError):
-            where = tomllib.loads(archive.read(CONFIG).decode("utf-8", "replace")).get("store")
-    if not isinstance(where, str) or not where:
+    where: str = options.store or os.environ.get(STORE_VARIABLE) or _configured_store(archive)
+    if not where:
         return data_folder(os.environ) / "heliograph.sqlite"
     scheme, colon, rest = where.partition("://")
     if colon and scheme != "sqlite":
         raise ConfigError("the store of this backup is a SQLite file; name where it goes with --store FILE")
     return Path(rest.removeprefix("/") if colon else where).expanduser()
+
+
+def _configured_store(archive: ArchiveReader) -> str:
+    """Return the store that the saved configuration names; empty for the default."""
+    if CONFIG not in archive.names():
+        return ""
+    with suppress(tomllib.TOMLDecodeError):
+        return str(tomllib.loads(archive.read(CONFIG).decode("utf-8", "replace")).get("store", ""))
+    return ""
 
 
 def _restore_files(archive: ArchiveReader, plan: _Plan, existing: Iterable[Path]) -> list[Path]:
