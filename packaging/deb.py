@@ -56,6 +56,7 @@ def stage_environment(tree: Path, root: Path, wheel: Path) -> None:
     options = ("--quiet", "--no-compile", "--no-warn-script-location")
     _run(*pip, *options, "--require-hashes", "--requirement", root / "requirements/runtime.txt")
     _run(*pip, *options, "--no-deps", "--no-index", wheel)
+    shutil.rmtree(target / "include")
     for path in (target / "bin").iterdir():
         if not path.name.startswith("python"):
             path.unlink()

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import urllib.request
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -62,8 +61,8 @@ def build_wheel(version: str) -> Path:
     # The wheel built from the source archive is the same, byte for byte: the archive is complete.
     again = BUILD / "sdist"
     shutil.rmtree(again, ignore_errors=True)
-    with tarfile.open(DIST / f"heliograph-{version}.tar.gz") as archive:
-        archive.extractall(again, filter="data")
+    again.mkdir(parents=True)
+    _run("tar", "--extract", "--file", DIST / f"heliograph-{version}.tar.gz", "--directory", again)
     source = again / f"heliograph-{version}"
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", again, cwd=source)
     if (again / wheel.name).read_bytes() != wheel.read_bytes():

@@ -7,7 +7,6 @@ import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from sysconfig import get_path
 from typing import Any, Literal, NamedTuple
 
 InstallMethod = Literal["pip", "pipx", "uv", "uv tool", "deb", "image", "temporary"]
@@ -39,6 +38,8 @@ class Installation(NamedTuple):
 
 def find_installation() -> Installation:
     """Return how the running program was installed."""
+    from sysconfig import get_path  # noqa: PLC0415 - slow to import
+
     prefix = Path(sys.prefix)
     in_environment = sys.prefix != sys.base_prefix
     return Installation(
