@@ -158,7 +158,8 @@ def _use_damaged(cloud: World, home: Path, tally: Tally, trial: int, whole: list
 def _fresh(cloud: World, store: Path, whole: list[set[int]]) -> list[set[int]] | None:
     """Return the samples that were stored after the damage, which it cannot have hit."""
     try:
-        return [new - old for old, new in zip(whole, cloud.times(store), strict=True)]
+        # Samples that are older than these are damaged ones, whose times were changed.
+        return [{one for one in new if one > max(old)} for old, new in zip(whole, cloud.times(store), strict=True)]
     except StoreError:
         return None
 

@@ -83,7 +83,8 @@ async def _run_until_restart(world: World, folder: Path, end: float, interval: f
     def connect():
         account = world.account
         options = {"server": world.url, "keeper": Keeper(folder / "accounts"), "clock": clock.now, "zone": ZONE}
-        return CLIENTS[world.vendor](account.username, account.password, **options)
+        # As the collector's client (cli/clients.py), which spreads its requests by itself.
+        return CLIENTS[world.vendor](account.username, account.password, self_throttled=True, **options)
 
     policy = PollPolicy(VENDORS[world.vendor].min_interval.total_seconds(), interval)
     poller = AccountPoller(

@@ -41,6 +41,14 @@ def test_call_of_the_token_api_needs_a_token_only(home, account):
     assert (code, len(json.loads(out))) == (0, 7)
 
 
+def test_settings_of_an_account_with_a_token_alone_are_written_by_token(home, account):
+    account(token_line(home))
+    serial = next(plant.devices[0] for plant in home.emulator.accounts[0].plants if plant.family == "tlx-battery")
+    code, out, _ = home.run_checked("settings", "set", serial, "charge_stop_soc=90", "--dry-run")
+    assert code == 0
+    assert "POST v1/tlxSet tlx_sn=" in " ".join(out.split())
+
+
 def test_call_of_the_other_api_says_what_is_missing(home, account):
     account(token_line(home))
     code, _, err = home.run_checked("call", "growatt", "plant_list")

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from heliograph.cli import drawing
-from heliograph.cli.plain import PlainConsole, PlainGroup, PlainTable, PlainText
+from heliograph.cli.plain_tables import PlainConsole, PlainGroup, PlainTable, PlainText
 from heliograph.model import Quality
 from heliograph.store.base import Batch, Day, Series, SeriesInfo
 from heliograph.store.sqlite import SqliteStore

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heliograph.cli.main import run
-from heliograph.cli.plain import PlainConsole, PlainTable, PlainText
+from heliograph.cli.plain_tables import PlainConsole, PlainTable, PlainText
 from heliograph.cli.settings import change, common, show, table
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.config import load

@@ -211,15 +211,17 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
     known, acknowledged, dead_before = clouds.moments(growatt), 0, 0
     for turn in range(24):
         clouds.emulator.world.clock.set(clouds.emulator.world.clock.now() + timedelta(seconds=300))
-        # Most are killed while responses are written to the store, every fourth between two slow responses.
-        during_requests = turn % 4 == 0
+        # Half are killed while responses are written to the store, a quarter between two slow responses, and a quarter
+        # after the poll.
+        during_requests, after_poll = turn % 4 == 0, turn % 4 == 1
         clouds.emulator.faults.set({"slow": 0.2 if during_requests else None})
         clouds.make_due()
         program = clouds.start("--no-backfill")
         clouds.wait_for(clouds.requests + (chance.randrange(1, each) if during_requests else each), program)
+        said = wait_for_line(program, "event=poll.done") if after_poll else ""
         time.sleep(0.0 if during_requests else chance.uniform(0.0, 0.15))
         program.send_signal(signal.SIGKILL)
-        kept = "saved=true" in program.communicate()[1]
+        kept = "saved=true" in said + program.communicate()[1]
         found = clouds.moments(growatt)
         assert all(set(old) <= set(new) for old, new in zip(known, found, strict=True))
         fresh = [len(new) - len(old) for old, new in zip(known, found, strict=True)]
@@ -234,7 +236,8 @@ def test_collect_survives_kills_without_data_loss_or_new_login(clouds):
     assert clouds.emulator.log.as_dict(0)["logins"] == {growatt["username"]: 1}
     for plant in growatt["plants"]:
         ours, truth = counted_today(clouds, growatt, plant)
-        assert ours == pytest.approx(truth, abs=0.25)
+        # Devices report tenths, and a list's counter is rounded down to tenths.
+        assert ours == pytest.approx(truth, abs=0.2)
 
 
 def counted_today(clouds, account, plant):

@@ -361,7 +361,7 @@ class FixedClock:
 
 def fill_gaps(store, client, plants, saves=True, now="2026-06-21T13:00"):
     gap_filler = GapFiller(FakeWriter(store, saves), FixedClock(at(now)), since=date(2026, 6, 18))
-    return asyncio.run(gap_filler.fill(client, plants, {}, 46.0, 100))
+    return asyncio.run(gap_filler.fill(client, plants, {}, 5.1 / gapfill.GAPFILL_SHARE, 100))
 
 
 def test_gap_filler_runs_newest_query_of_all_plants_first(store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import CloudError
 from heliograph.keeper import Keeper
 from heliograph.outputs.changefeed import PriorityFeed
 from heliograph.outputs.delivery import DeliveryLoop
@@ -106,6 +107,42 @@ def test_async_clients_never_block_the_loop(name, world, tmp_path, monkeypatch):
         return found
 
     assert asyncio.run(run()) == []
+
+
+def test_polls_over_aiohttp_with_an_expired_session_and_a_lock_never_block_the_loop(world, tmp_path):
+    emulator, ready = world
+    clock, account = emulator.world.clock, ready["accounts"][0]
+    faults = {
+        4: {"expire": ""},
+        5: {"expire": None},
+        8: {"reset": ""},
+        9: {"reset": None},
+        11: {"expire": "", "lock": 1},
+    }
+    failures = {}
+
+    async def run():
+        transport, close = await make_transport("aiohttp")
+        options = {"server": ready["growatt"], "keeper": Keeper(tmp_path), "interactive": True, "transport": transport}
+        client = AsyncGrowatt(
+            account["username"], account["password"], clock=lambda: clock.now().timestamp(), **options
+        )
+        with blocking_calls() as found:
+            for poll in range(13):
+                clock.set(clock.now() + timedelta(minutes=11))
+                emulator.faults.set(faults.get(poll, {}))
+                try:
+                    await client.snapshot(account["plants"][0], max_age=0)
+                except CloudError as error:
+                    failures[poll] = type(error).__name__
+                await client.budget_async()
+        await close()
+        return found, (await client.budget_async()).logins_used
+
+    found, logins = asyncio.run(run(), debug=True)
+    assert failures == {8: "Unreachable", 11: "AccountLocked", 12: "AccountLocked"}
+    assert logins > 1
+    assert found == []
 
 
 async def make_transport(name):

@@ -21,6 +21,7 @@ from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
 from heliograph.outputs.mqtt import topics
 from heliograph.settings import definition
+from heliograph.transports import sockets
 from heliograph.vendors.goodwe import charts as goodwe_charts
 from heliograph.vendors.goodwe import servers as goodwe_servers
 from heliograph.vendors.growatt import charts as growatt_charts
@@ -40,9 +41,12 @@ OTHER_TEXT = {
     "config/table.py": (5, "the configuration file"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
     "outputs/influx.py": (1, "the configuration file"),
+    "outputs/mqtt/discovery.py": (1, "names of metrics"),
+    "outputs/prometheus.py": (1, "names of metrics"),
     "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
     "web/auth.py": (1, "the Host header of a browser"),
     "web/openapi.py": (1, "paths of our routes"),
+    "web/page/device.py": (2, "names of metrics"),
     "web/parameters.py": (3, "query parameters of a browser"),
     "web/paths.py": (1, "paths requested by a browser"),
 }
@@ -90,6 +94,12 @@ SERVER_TEXT = {
         (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
     ],
     "settings/definition.py": [(definition._TIME.fullmatch, ["1", ":", "1:"])],
+    "transports/sockets.py": [
+        (lambda text: sockets._STATUS.fullmatch(b"HTTP/1.1 200" + text.encode()), [" ", "a", " a", "\r"]),
+        (lambda text: sockets._HEADER.fullmatch(text.encode()), ["a", "a:", ":", " ", "a: ", "\t"]),
+        (lambda text: sockets._LENGTH.fullmatch(text.encode()), ["1", " "]),
+        (lambda text: sockets._CHUNK_SIZE.fullmatch(text.encode()), ["1", " ", ";", "1 ", "1;"]),
+    ],
     "vendors/goodwe/charts.py": [
         (lambda text: goodwe_charts._parse_local(text, date(2026, 6, 21)), ["1", "1-", " ", "T", "1-1-1 ", "1:"]),
         (goodwe_charts._PERIOD.fullmatch, ["1", "-11", "-"]),

@@ -46,6 +46,17 @@ def test_mutated_responses_cause_only_our_errors_and_plausible_rows(dialect, mem
     assert asyncio.run(campaign()) == {}
 
 
+def test_login_with_deeply_nested_session_value_raises_only_our_errors(memory_folder):
+    case = Case("/api/v2/Common/CrossLogin", "value", ("data", "uid"), "nested 600", True)
+    dialect = next(one for one in DIALECTS if one.name == "sems-portal")
+
+    async def verdict():
+        async with Fuzzer.started(dialect, memory_folder) as fuzzer:
+            return await fuzzer.run(Run(dialect.name, "login", "", case))
+
+    assert asyncio.run(verdict()) == []
+
+
 def test_every_place_of_a_response_can_be_replaced_by_every_mutation():
     body = {"a": [{"b": 1}, {"b": "2"}], "c": None}
     found = list(places(body))

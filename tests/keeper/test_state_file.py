@@ -138,6 +138,23 @@ def test_each_change_of_a_state_is_saved_although_texts_are_cached(store):
         assert vars(StateFile(store.folder, store.name).load(0)) == vars(store.load(0)) == vars(state)
 
 
+@pytest.mark.parametrize("what", ["deleted", "replaced", "cut"])
+def test_file_that_is_deleted_or_replaced_during_a_call_is_written_again(store, what):
+    fill(store, True, False)
+    held = store.hold()
+    held.load(0)
+    if what == "cut":
+        os.truncate(store.path, 5000)
+    else:
+        store.path.unlink()
+    if what == "replaced":
+        store.path.write_bytes(b"[NaN]")
+    for number in (3, 4):
+        held.save(numbered(number), durable=False)
+        assert StateFile(store.folder, store.name).load(0).misses == number
+    held.release()
+
+
 def test_several_saves_of_one_call_use_all_copies(store):
     held = store.hold()
     held.load(0)
@@ -212,3 +229,18 @@ def test_program_killed_while_it_saves_leaves_a_whole_state(store):
         seen = state.misses
     assert seen > 500
     assert list(store.folder.glob("*.broken-*")) == []
+
+
+def test_no_copy_has_a_session_that_ended(store):
+    secret = "JSESSIONID=5F3A"
+    for number in range(1, 4):
+        state = numbered(number)
+        state.session = {"alive": True, "cookies": {"host": secret}}
+        save_state(store, state)
+    assert store.path.read_text().count(secret) == 3
+    ended = numbered(4)
+    ended.session = {"alive": False}
+    save_state(store, ended)
+    assert secret not in store.path.read_text()
+    assert load_held(store).misses == 4
+    assert StateFile(store.folder, store.name).load(0.0).misses == 4

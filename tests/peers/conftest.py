@@ -57,3 +57,7 @@ def growatt_today() -> Iterator[SimpleNamespace]:
 def goodwe_at() -> Iterator[SimpleNamespace]:
     with account("goodwe", NOON) as at:
         yield at
+
+
+# Programs of their own, which run where a peer's version is installed that conflicts with this environment.
+collect_ignore = ["reads_sems_plus.py", "reads_token_api.py"]

@@ -21,20 +21,23 @@ from heliograph.settings.schedule import (
 )
 from heliograph.vendors.growatt.settings.registry import FAMILIES
 
-FAMILIES_WITH_SCHEDULE = ("tlx", "mix", "spa", "noah")
+FAMILIES_WITH_SCHEDULE = ("tlx", "mix", "spa", "noah", "nexa")
 """The families that store a schedule."""
 LIMITS = {
     "tlx": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
     "mix": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc", "ac_charge"),
     "spa": ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc"),
     "noah": ("charge_stop_soc", "discharge_stop_soc"),
+    "nexa": ("charge_stop_soc", "discharge_stop_soc"),
 }
 MODES = {
     "tlx": ("load-first", "battery-first", "grid-first"),
     "mix": ("battery-first", "grid-first"),
     "spa": ("battery-first", "grid-first", "load-first"),
     "noah": ("load-first", "battery-first", "smart"),
+    "nexa": ("load-first", "battery-first", "smart"),
 }
+BALCONY = ("noah", "nexa")
 
 
 FULL = Schedule(charge_power=50, discharge_power=50, charge_stop_soc=90, discharge_stop_soc=10, ac_charge=True)
@@ -54,16 +57,16 @@ def spans(draw, most):
 @st.composite
 def schedules(draw, family):
     windows = []
-    groups = [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]
+    groups = [MODES[family]] if family in ("tlx", *BALCONY) else [(mode,) for mode in MODES[family]]
     most = 9 if len(groups) == 1 else 3
     for modes in groups:
         for start, end in draw(spans(most)):
             on = draw(st.booleans()) and start != end
-            power = float(draw(st.integers(1, 800))) if family == "noah" else None
+            power = float(draw(st.integers(1, 800))) if family in BALCONY else None
             windows.append(Window(start, end, draw(st.sampled_from(modes)), power, enabled=on))
     percent = st.integers(0, 100).map(float)
     limits = {name: draw(st.booleans()) if name == "ac_charge" else draw(percent) for name in LIMITS[family]}
-    if family == "noah":
+    if family in BALCONY:
         limits = {
             "charge_stop_soc": draw(st.integers(70, 100)) + 0.0,
             "discharge_stop_soc": draw(st.integers(0, 30)) + 0.0,
@@ -80,7 +83,7 @@ def trimmed(schedule, family):
         return window in (Window("00:00", "00:00", mode, power, enabled=False) for power in (None, 0.0))
 
     used = []
-    for modes in [MODES[family]] if family in ("tlx", "noah") else [(mode,) for mode in MODES[family]]:
+    for modes in [MODES[family]] if family in ("tlx", *BALCONY) else [(mode,) for mode in MODES[family]]:
         windows = [one for one in schedule.windows if one.mode in modes]
         while windows and free(windows[-1], modes):
             windows.pop()

@@ -186,7 +186,7 @@ def test_interrupted_check_is_repeated_by_the_next_collector(path, monkeypatch):
     def interrupted(_):
         raise sqlite3.OperationalError("interrupted")
 
-    monkeypatch.setattr("heliograph.store.recovery.quick_check", interrupted)
+    monkeypatch.setattr("heliograph.store.recovery.integrity_check", interrupted)
     with SqliteStore(path) as store:
         store.claim(["me"])
     assert unclean_marker(path).exists()
@@ -224,6 +224,21 @@ def test_repair_merges_and_keeps_the_original(path):
         store.claim(["me"])
         store.write(Batch(samples=[sample(ROWS + 10)]))
     assert repair_store(path, NOW).files == ()
+
+
+def test_repair_restores_a_column_whose_name_is_damaged(path):
+    with SqliteStore(path, follow=False) as store:
+        expected = everything(store)
+    with closing(sqlite3.connect(path)) as outsider, outsider:
+        outsider.execute("PRAGMA writable_schema = ON")
+        outsider.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'grid_power', 'grid_qower') WHERE name = 'sample'"
+        )
+    with pytest.raises(StoreError, match="heliograph doctor --repair"), open_store(path) as store:
+        store.latest()
+    repair_store(path, NOW)
+    with SqliteStore(path, follow=False) as store:
+        assert everything(store) == expected
 
 
 def test_repair_finds_rows_that_no_version_wrote(path):

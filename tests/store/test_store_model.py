@@ -82,6 +82,7 @@ class Model:
                 for series in sorted(self.known)
                 for span in SPANS
             },
+            "measurements": [],
             "polls": self.polls,
         }
 

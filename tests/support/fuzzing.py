@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 import heliograph.client
+import heliograph.transports
 from heliograph import AsyncGoodWe, AsyncGrowatt
 from heliograph.cli.settings import format as settings_format
 from heliograph.cli.table import snapshot_table
@@ -125,16 +126,16 @@ class Fuzzer:
     async def started(cls, dialect, folder):
         """Emulate a cloud, log in, poll it once, and yield the fuzzer."""
         options = EmulatorOptions(start=START, speed=0, accounts=1, faults=dialect.faults)
-        send, sleep = heliograph.client.send_async, heliograph.client._sleep
+        send, sleep = heliograph.transports.send_async, heliograph.client._sleep
         async with MutatingProxy(build_emulator(options, [dialect.emulation])) as proxy:
             fuzzer = cls(dialect, proxy, folder)
-            heliograph.client.send_async = partial(fuzzer._send, send)
+            heliograph.transports.send_async = partial(fuzzer._send, send)
             heliograph.client._sleep = fuzzer.clock.async_sleep
             try:
                 await fuzzer._prepare()
                 yield fuzzer
             finally:
-                heliograph.client.send_async, heliograph.client._sleep = send, sleep
+                heliograph.transports.send_async, heliograph.client._sleep = send, sleep
 
     async def _send(self, send, request, *arguments):
         host = urlsplit(request.url).netloc

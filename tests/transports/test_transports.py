@@ -332,6 +332,17 @@ def test_header_that_cannot_be_sent_raises_unreachable_without_its_value(send, s
     assert server.requests == 0
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "httpx" not in name])  # httpx takes them for it
+def test_bytes_after_a_response_are_not_the_response_to_the_next_request(name, server):
+    with sender(name) as send:
+        server.answer = http(b"first") + http(b"injected")
+        assert send(get(server)).body == b"first"
+        server.answer = http(b"second")
+        with suppress(e.Unreachable):
+            assert send(get(server)).body == b"second"
+        assert send(get(server)).body == b"second"
+
+
 @pytest.mark.parametrize("verb", ["GET", "POST"])
 def test_reset_of_an_open_connection_is_not_repeated(send, server, verb):
     """A second request would carry out a command twice."""

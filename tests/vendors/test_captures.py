@@ -25,7 +25,7 @@ from heliograph.vendors.goodwe.legacy import normalise as goodwe
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus import normalise as plus_normalise
 from heliograph.vendors.goodwe.plus import payloads as plus
-from heliograph.vendors.growatt import Growatt, GrowattCalls, normalise
+from heliograph.vendors.growatt import GrowattCalls, normalise
 from heliograph.vendors.growatt.auth import GrowattProtocol
 from heliograph.vendors.growatt.charts import noah_curve
 from heliograph.vendors.growatt.payloads.noah import NexaPoint
@@ -478,7 +478,7 @@ def test_growatt_settings_of_captures_are_read(name):
     family, known = SETTINGS[name]
     answer = on_the_wire(Path(FOLDER) / f"{name}.json")
     _, found = script(logged_in().execute(GrowattSettings.read_settings.flow(device(family)), NOON), [answer])
-    for setting in Growatt.settings_of(device(family)):
+    for setting in GrowattSettings.settings_of(device(family)):
         value = found[setting.name]
         if setting.readable:
             assert value is not None, setting.name

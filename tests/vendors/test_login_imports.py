@@ -19,17 +19,19 @@ from heliograph.emulator.server import serve_in_thread
 LOGIN = """
 import asyncio, sys
 import heliograph, heliograph.client
-from heliograph import transport
+from heliograph.transports import pyreqwest_pool, sockets
 from heliograph.keeper import Keeper
 from pathlib import Path
 name, folder, *arguments, server = sys.argv[1:]
 modules = []
-built = transport._built
-def note_modules(*call):
-    prepared = built(*call)
-    modules.append(set(sys.modules))
-    return prepared
-transport._built = note_modules
+def noting_modules(prepare):
+    def note(*call):
+        prepared = prepare(*call)
+        modules.append(set(sys.modules))
+        return prepared
+    return note
+pyreqwest_pool._built = noting_modules(pyreqwest_pool._built)
+sockets._encoded = noting_modules(sockets._encoded)
 client = getattr(heliograph, name)(*arguments, server=server, keeper=Keeper(Path(folder)))
 async def log_in():
     await client.log_in()

@@ -11,10 +11,10 @@ try:
     HAS_RICH = True
     HEAD_RULE = box.SIMPLE_HEAD
 except ModuleNotFoundError:
-    from heliograph.cli.plain import PlainConsole as Console  # type: ignore[assignment]
-    from heliograph.cli.plain import PlainGroup as Group  # type: ignore[assignment]
-    from heliograph.cli.plain import PlainTable as Table  # type: ignore[assignment]
-    from heliograph.cli.plain import PlainText as Text  # type: ignore[assignment]
+    from heliograph.cli.plain_tables import PlainConsole as Console  # type: ignore[assignment]
+    from heliograph.cli.plain_tables import PlainGroup as Group  # type: ignore[assignment]
+    from heliograph.cli.plain_tables import PlainTable as Table  # type: ignore[assignment]
+    from heliograph.cli.plain_tables import PlainText as Text  # type: ignore[assignment]
 
     HAS_RICH = False
     HEAD_RULE = "-"  # type: ignore[assignment]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.counters.repair import repair_counters
 from heliograph.collect.plausibility import check_sample
-from heliograph.store.base import Batch, StoredMeasurements, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, measurements_of, samples_of, series_info_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heliograph.collect.counters.repair import CounterStates
     from heliograph.collect.pollstate import Curves
     from heliograph.model import Snapshot
-    from heliograph.store.base import Day, Repair, StoredSample
+    from heliograph.store.base import Day, Repair, StoredMeasurements, StoredSample
 
 
 def poll_batch(
@@ -36,16 +36,13 @@ def poll_batch(
     measurements: list[StoredMeasurements] = []
     for snapshot in snapshots:
         zone = snapshot.plant.zone or UTC
-        measured = {series_of(one.device): one.measurements for one in snapshot.devices}
+        accepted = set()
         for sample in samples_of(snapshot):
             checked = check_sample(sample)
             repairs.extend(checked.repairs)
             if checked.sample is None:
                 continue
-            if values := measured.get(sample.series):
-                measurements.append(
-                    StoredMeasurements(sample.series, checked.sample.measured_at, checked.sample.fetched_at, values)
-                )
+            accepted.add(sample.series)
             result = repair_counters(
                 states.get(sample.series, {}),
                 checked.sample,
@@ -57,6 +54,7 @@ def poll_batch(
             days.extend(result.days)
             repairs.extend(result.repairs)
             counters[sample.series] = result.state
+        measurements.extend(one for one in measurements_of(snapshot) if one.series in accepted)
     return Batch(
         samples=samples,
         measurements=measurements,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from copy import deepcopy
+from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core.effects import Effect, run_effects
@@ -230,7 +230,7 @@ class _GuardedRun:
             return
         if stored == current.to_dict():
             return
-        session = Session.from_dict(deepcopy(stored))  # the session in use changes in place
+        session = Session.from_dict(loads(dumps(stored)))  # the session in use changes in place
         if session.server == current.server and self.protocol.cloud.is_trusted_url(session, session.base):
             session.zone = current.zone
             self.protocol.session = session
@@ -330,7 +330,8 @@ class _GuardedRun:
         """
         state, saved = self.state, self._saved
         if state.session != (session := self.protocol.session.to_dict()):
-            state.session = deepcopy(session)
+            # As it is read again; deepcopy fails on values of a server that are nested as deeply as JSON may be.
+            state.session = loads(dumps(session))
         if not state.has_session:
             state.opened_at = None
         if not state.differs_from(saved):

@@ -17,6 +17,7 @@ from heliograph.core.files import HeldFileLock, remedy, write_atomic
 from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
 from heliograph.keeper.state_format import (
+    COPIES,
     Layout,
     NewerFormatError,
     StoredCopy,
@@ -141,9 +142,12 @@ class HeldStateFile:
         self._file = file
         self._lock = lock
         self._descriptor = -1
+        self._size = 0
         self._parsed = _ParsedFile(None)
         self._is_synced = True
         """False if the newest copy is durable and of another program, which may have been killed before the flush."""
+        self._session: dict[str, Any] | None = None
+        """The session in the file."""
 
     def load(self, now: float) -> AccountState:
         """Return the state; a damaged file is set aside."""
@@ -154,10 +158,12 @@ class HeldStateFile:
             return AccountState()
         except OSError as error:
             raise self._file.access_error(error) from None
+        self._size = len(data)
         self._parsed = parsed = self._file.parse(data)
         if parsed.state is None:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
+        self._session = parsed.state.session
         if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest.head == known[0]):
             return parsed.state
         self._is_synced = not parsed.newest.durable
@@ -176,20 +182,28 @@ class HeldStateFile:
         return aside.name
 
     def save(self, state: AccountState, *, durable: bool) -> None:
-        """Replace the state; a `durable` one survives a power failure."""
+        """Replace the state; a `durable` one survives a power failure.
+
+        When a session ends or is forgotten, every copy is replaced, so that none contains it any more.
+        """
         self._file.known = None
+        is_end = _is_forgotten(self._session, state.session)
+        self._session = state.session
         try:
             saved = state.copy()
-            copy = self._write(self._file.encode(saved), durable)
+            text = self._file.encode(saved)
+            copy = self._write(text, durable or is_end)
+            for _ in range(COPIES - 1 if is_end else 0):
+                copy = self._write(text, durable=True)
         except OSError as error:
             raise self._file.access_error(error) from None
         self._file.known = copy.head, saved
 
-    def _write(self, book: str, durable: bool) -> StoredCopy:
+    def _write(self, state_text: str, durable: bool) -> StoredCopy:
         _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
-        copy, head = write_copy(number, durable, book)
-        if layout is None or newest is None or self._descriptor < 0 or len(copy) >= layout.length:
+        copy, head = write_copy(number, durable, state_text)
+        if layout is None or newest is None or len(copy) >= layout.length or not self._is_in_place():
             return self._write_new_file(copy)
         last_durable = next((one for one in layout.copies if one.durable), newest)
         target = min(one for one in layout.copies if one not in (newest, last_durable))
@@ -205,11 +219,18 @@ class HeldStateFile:
         self._parsed = _ParsedFile(None, Layout([written, *others], layout.length), written)
         return written
 
+    def _is_in_place(self) -> bool:
+        """Return False if the file was deleted, replaced or cut since it was read; a save then writes it again."""
+        if self._descriptor < 0:
+            return False
+        found = os.fstat(self._descriptor)
+        return found.st_nlink > 0 and found.st_size == self._size
+
     def _write_new_file(self, copy: bytes) -> StoredCopy:
         self._close()
         write_atomic(self._file.path, new_file(copy).decode("ascii"))
         self._descriptor, data = _open(self._file.path, os.O_RDWR)
-        layout = read_layout(data)
+        self._size, layout = len(data), read_layout(data)
         assert layout is not None
         self._parsed = _ParsedFile(None, layout, layout.copies[0])
         self._is_synced = True
@@ -226,6 +247,16 @@ class HeldStateFile:
             os.close(descriptor)
 
     __del__ = _close
+
+
+def _is_forgotten(before: dict[str, Any] | None, after: dict[str, Any] | None) -> bool:
+    """Return whether a session has ended: that of the account, or one of another API among its facts."""
+    before, after = before or {}, after or {}
+    if before.get("alive") and not after.get("alive"):
+        return True
+    facts = after.get("facts") or {}
+    inner = {name: fact for name, fact in (before.get("facts") or {}).items() if isinstance(fact, dict)}
+    return any(fact.get("alive") and _is_forgotten(fact, facts.get(name)) for name, fact in inner.items())
 
 
 def _open(path: Path, access: int) -> tuple[int, bytes]:

@@ -90,9 +90,9 @@ def read_copy(data: bytes, copy: StoredCopy, length: int) -> AccountState | None
     return AccountState.from_dict(json.loads(text[:-1]))
 
 
-def write_copy(number: int, durable: bool, book: str) -> tuple[bytes, bytes]:
+def write_copy(number: int, durable: bool, state_text: str) -> tuple[bytes, bytes]:
     """Return a copy of a state, and its head."""
-    text = book.encode("ascii")
+    text = state_text.encode("ascii")
     head = _head(number, durable, text)
     return head + text + b"}", head
 

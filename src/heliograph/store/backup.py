@@ -11,8 +11,8 @@ from heliograph.errors import StoreError, StoreInUse
 from heliograph.store.recovery import (
     connect_read_only,
     database_parts,
+    integrity_check,
     numbers_of_files,
-    quick_check,
     recovery_file,
     repair_command,
 )
@@ -50,7 +50,7 @@ def copy_store(path: Path, target: Path) -> None:
 def check_copy(file: Path) -> int:
     """Return the schema version of a copy; raises `StoreError` if it is damaged or written by a newer version."""
     with store_errors(file), closing(connect_read_only(file)) as database:
-        if (problem := quick_check(database)) is not None:
+        if (problem := integrity_check(database)) is not None:
             raise StoreError(f"this copy of a store is damaged: {problem}")
         ((version,),) = database.execute("PRAGMA user_version").fetchall()
     return int(version)

@@ -302,6 +302,18 @@ def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[Stor
     return [sample(snapshot.plant, snapshot), *(sample(device.device, device) for device in snapshot.devices)]
 
 
+def measurements_of(snapshot: Snapshot) -> list[StoredMeasurements]:
+    """Return the measurements of a snapshot's devices."""
+    fetched_at = _epoch(snapshot.fetched_at)
+    return [
+        StoredMeasurements(
+            series_of(one.device), _epoch(one.measured_at or snapshot.fetched_at), fetched_at, one.measurements
+        )
+        for one in snapshot.devices
+        if one.measurements
+    ]
+
+
 def series_info_of(snapshot: Snapshot, account: str | None = None) -> list[SeriesInfo]:
     """Return names, families and time zone of a snapshot's plant and devices; `account` is the plant's."""
     plant = snapshot.plant

@@ -148,7 +148,8 @@ class PostgresStore(SqlStore):
         self._run("SELECT pg_advisory_xact_lock(?)", (_CHANGES_LOCK,))
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        cursor = self._live.execute(_psycopg_sql(statement), values)
+        # Numbers are parsed faster in binary; statements without values may be several, which only text allows.
+        cursor = self._live.execute(_psycopg_sql(statement), values, binary=bool(values))
         return cursor.fetchall() if cursor.description else []
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPAIR_COMMAND = "heliograph doctor --repair"
+ROW_ADVICE = f"update heliograph, or if the file is damaged, stop the collector and run: {REPAIR_COMMAND}"
 """The command that repairs the configured store."""
 _PARTS = ("", "-wal", "-shm")
 
@@ -65,15 +66,20 @@ def remove_database(file: Path) -> None:
 
 def is_damage(error: BaseException | None) -> bool:
     """Return whether a database error means that the file is damaged."""
-    # The lower byte is the primary error code.
+    # The lower byte is the primary error code. A table or column whose name was damaged has no code of its own.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (
+        isinstance(error, sqlite3.OperationalError) and str(error).startswith(_DAMAGED_NAMES)
+    )
 
 
-def quick_check(database: sqlite3.Connection) -> str | None:
+_DAMAGED_NAMES = ("no such table", "no such column", "duplicate column name")
+
+
+def integrity_check(database: sqlite3.Connection) -> str | None:
     """Return the first structural error of a database; None if it is sound. Raises `sqlite3.Error`."""
     try:
-        ((result,),) = database.execute("PRAGMA quick_check(1)").fetchall()
+        ((result,),) = database.execute("PRAGMA integrity_check(1)").fetchall()
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
@@ -98,7 +104,7 @@ def close_unchanged(database: sqlite3.Connection) -> None:
 
 
 class IntegrityCheck:
-    """Runs `quick_check` on a file in a thread, beside its readers and writers; calls `on_damage` with the first error.
+    """Runs `integrity_check` on a file in a thread, beside its users; calls `on_damage` with the first error.
 
     It is stopped by `finish`, and never delays the end of the program.
     """
@@ -123,7 +129,7 @@ class IntegrityCheck:
 
     def _run(self) -> None:
         try:
-            problem = quick_check(self._database)
+            problem = integrity_check(self._database)
             if problem is not None:
                 self._on_damage(problem)
             self.completed = True

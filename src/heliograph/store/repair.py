@@ -19,8 +19,9 @@ from heliograph.store.recovery import (
     close_unchanged,
     connect_read_only,
     database_parts,
+    integrity_check,
+    is_damage,
     numbers_of_files,
-    quick_check,
     recovery_file,
     remove_database,
     repair_command,
@@ -197,7 +198,7 @@ def _damage(file: Path) -> str | None:
     """Return the first error of a damaged file, None for a sound one; other errors of disk and database are raised."""
     database = connect_read_only(file)
     try:
-        problem = quick_check(database)
+        problem = integrity_check(database)
     finally:
         close_unchanged(database)
     if problem is None:
@@ -210,6 +211,10 @@ def _damage(file: Path) -> str | None:
                     pass
         except UnreadableRow as error:
             return str(error)
+        except StoreError as error:  # a column has another name
+            if not is_damage(error.__cause__):
+                raise
+            return str(error.__cause__)
     return problem
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from heliograph.model import Quality, Status
 from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, UnreadableRow
-from heliograph.store.recovery import REPAIR_COMMAND
+from heliograph.store.recovery import ROW_ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     Rows = Sequence[Sequence[Any]]
 
 _T = TypeVar("_T")
-
-_ROW_ADVICE = f"update heliograph, or if the file is damaged, stop the collector and run: {REPAIR_COMMAND}"
 
 _STATES: dict[str | None, tuple[Quality, Status | None]] = {
     f"{quality} {status or ''}": (quality, status) for quality in Quality for status in (None, *Status)
@@ -49,7 +47,7 @@ class _Dates(dict[str, date]):
         try:
             found = self[text] = date.fromisoformat(text)
         except (ValueError, TypeError):
-            raise UnreadableRow(f"the store contains a day that is none: {text!r}; {_ROW_ADVICE}") from None
+            raise UnreadableRow(f"the store contains a day that is none: {text!r}; {ROW_ADVICE}") from None
         return found
 
 
@@ -73,7 +71,7 @@ def queries_from_rows(
     found = {}
     for period, outcome, asked_at in rows:
         if outcome not in _OUTCOMES or not isinstance(asked_at, int):
-            raise UnreadableRow(f"the store contains an unreadable history query: {outcome!r:.40}; {_ROW_ADVICE}")
+            raise UnreadableRow(f"the store contains an unreadable history query: {outcome!r:.40}; {ROW_ADVICE}")
         found[period] = QueryRecord(series, span, period, outcome, asked_at)
     return found
 
@@ -91,7 +89,7 @@ def _build(builder: Callable[[Series, Rows], list[_T]], series: Series, rows: Ro
     except KeyError as error:
         (words,) = error.args
         raise UnreadableRow(
-            f"the store contains a value that this version does not know: {words!r}; {_ROW_ADVICE}"
+            f"the store contains a value that this version does not know: {words!r}; {ROW_ADVICE}"
         ) from None
     finally:
         if collects:
@@ -110,7 +108,7 @@ def _check_numbers(rows: Rows) -> None:
                 if type(column(row)) not in _NUMBERS:
                     values = list(row[_FIRST_VALUE:])
                     raise UnreadableRow(
-                        f"the store contains a value that is no number: {values!r:.80}; {_ROW_ADVICE}"
+                        f"the store contains a value that is no number: {values!r:.80}; {ROW_ADVICE}"
                     ) from None
 
 

@@ -156,9 +156,13 @@ def _batch(rows: Iterable[Any]) -> Batch:
 
 
 def _names_in(statement: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns of a CREATE TABLE statement that are known, in their order."""
-    names = frozenset(known)
-    return tuple(word for word in re.findall(r"\w+", statement, re.ASCII) if word in names)
+    """Return the columns of a CREATE TABLE statement that are known, in their order.
+
+    All known columns, in the order of their declaration, if one is missing: its name is damaged, not its place.
+    """
+    names = tuple(known)
+    found = tuple(word for word in re.findall(r"\w+", statement, re.ASCII) if word in names)
+    return found if len(found) == len(names) else names
 
 
 def _is_time(*moments: int) -> bool:

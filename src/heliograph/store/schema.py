@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
-from heliograph.store.base import MAX_AHEAD
+from heliograph.store.base import MAX_AHEAD, UnreadableRow
+from heliograph.store.recovery import ROW_ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -168,8 +169,14 @@ def insert_row_sql(table: SqlTable) -> str:
 
 
 def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:
-    """Return statements that add the columns of metrics that are newer than the table."""
+    """Return statements that add the columns of metrics that are newer than the table.
+
+    Raises `UnreadableRow` if a column has another name: no version removes one, so its name was damaged.
+    """
     names = [name for name in table.value_columns if name not in present]
+    if names and (unknown := sorted(set(present) - set(table.columns))):
+        missing = ", ".join(names)
+        raise UnreadableRow(f"the table {table.name} has a column {unknown[0]}, and none named {missing}; {ROW_ADVICE}")
     return [f"ALTER TABLE {table.name} ADD COLUMN {name} DOUBLE PRECISION" for name in names]
 
 

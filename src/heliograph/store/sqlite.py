@@ -384,9 +384,9 @@ def store_errors(path: Path) -> Iterator[None]:
     except StoreError as error:
         raise type(error)(f"{path}: {error}") from None
     except sqlite3.Error as error:
-        # A dropped table has no code of its own. The lower byte is the primary error code.
-        code = sqlite3.SQLITE_CORRUPT if "no such table" in str(error) else getattr(error, "sqlite_errorcode", 0)
-        advice = _ADVICE.get(code & 0xFF)
+        advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the lower byte is the primary error code
+        if advice is None and is_damage(error):
+            advice = _ADVICE[sqlite3.SQLITE_CORRUPT]
         advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
         raise StoreError(f"{path}: {error}{advice}") from error
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 from heliograph.errors import ConfigError
 from heliograph.transports.contract import TIMEOUT, AsyncTransport, BlockingTransport
 from heliograph.transports.failures import out_of_resources
+from heliograph.transports.pool_loader import load_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,11 @@ async def send_async(
 ) -> Response:
     """Send a request over the default transport of the event loop, as described at `BlockingTransport.send`."""
     try:
-        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - only if a request is sent
+        pool = load_pool()
     except OSError as error:  # no file can be opened
         raise out_of_resources(request, error, sent=False) from None
-    return await pyreqwest_pool.send_async(request, timeout, clock)
+    response: Response = await pool.send_async(request, timeout, clock)
+    return response
 
 
 def send_function(transport: BlockingTransport | AsyncTransport | None, *, asynchronous: bool) -> Callable[..., Any]:
@@ -69,7 +71,7 @@ def send_function(transport: BlockingTransport | AsyncTransport | None, *, async
         if asynchronous:
             with suppress(OSError):  # reported with the first request
                 # Not on the event loop, where the first request is sent.
-                from heliograph.transports import pyreqwest_pool  # noqa: F401, PLC0415
+                load_pool()
         return send_async if asynchronous else send
     from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed
 

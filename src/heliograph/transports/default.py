@@ -1,16 +1,20 @@
-"""The default transport of blocking clients: sockets where they do all that pyreqwest does, otherwise pyreqwest.
+"""The default transport of blocking clients: sockets for the first requests of a process, then pyreqwest.
 
-A short program so needs half the time (ADR 0026). pyreqwest is used behind a proxy, outside Linux, where it knows the
-proxies and certificates of the system, and for servers whose certificate only the system's own store trusts.
+A short program so ends before pyreqwest could send its first request; a long one uses less CPU with pyreqwest (ADR
+0026). pyreqwest sends all requests behind a proxy, outside Linux, where it knows the proxies and certificates of the
+system, and to servers whose certificate OpenSSL does not trust.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+from itertools import count
 from typing import TYPE_CHECKING
 
 from heliograph.transports.failures import checked_url, host_of, out_of_resources
+from heliograph.transports.pool_loader import load_pool
 from heliograph.transports.sockets import SocketTransport, UntrustedCertificate
 
 if TYPE_CHECKING:
@@ -20,7 +24,12 @@ if TYPE_CHECKING:
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
+_FIRST_REQUESTS = 30
+"""Requests of a process that are sent over sockets: a login and what a short program fetches."""
+
 _sockets = SocketTransport()
+_sent = count(1)
+atexit.register(_sockets.close)
 _untrusted: set[str] = set()
 """Servers that OpenSSL's root certificates do not vouch for."""
 
@@ -28,13 +37,18 @@ _untrusted: set[str] = set()
 def send(request: Request, timeout: float, clock: Callable[[], float]) -> Response:
     """Send one request, as described at `BlockingTransport.send`."""
     checked_url(request)
-    if sys.platform == "linux" and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
+    number = next(_sent)
+    if number == _FIRST_REQUESTS + 1:
+        _sockets.close()
+    is_first = number <= _FIRST_REQUESTS and sys.platform == "linux"
+    if is_first and host_of(request) not in _untrusted and not any(map(os.environ.get, _PROXIES)):
         try:
             return _sockets.send(request, timeout, clock)
         except UntrustedCertificate:  # nothing was sent
             _untrusted.add(host_of(request))
     try:
-        from heliograph.transports import pyreqwest_pool  # noqa: PLC0415 - often not needed
+        pool = load_pool()
     except OSError as error:  # no file can be opened
         raise out_of_resources(request, error, sent=False) from None
-    return pyreqwest_pool.send(request, timeout, clock)
+    response: Response = pool.send(request, timeout, clock)
+    return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import ssl
 import threading
@@ -42,6 +43,7 @@ _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
 
 
@@ -58,7 +60,7 @@ class SocketTransport:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[_PooledConnection]] = {}
+        self._idle: dict[tuple[str, str], list[_HttpConnection]] = {}
         self._process = os.getpid()
         self._tls: ssl.SSLContext | None = None
 
@@ -98,10 +100,12 @@ class SocketTransport:
                     connection.close()
             self._idle = {}
 
-    def _idle_connection(self, server: tuple[str, str]) -> _PooledConnection | None:
+    def _idle_connection(self, server: tuple[str, str]) -> _HttpConnection | None:
         """Return an open connection to a server, or None; ones that the server has closed are dropped."""
         with self._lock:
             if self._process != os.getpid():  # two processes on one connection would mix their responses
+                for inherited in (one for connections in self._idle.values() for one in connections):
+                    inherited.close()  # in this process only
                 self._idle, self._process = {}, os.getpid()
             idle = self._idle.get(server, [])
             while idle:
@@ -111,14 +115,14 @@ class SocketTransport:
                 connection.close()
         return None
 
-    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _PooledConnection:
+    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _HttpConnection:
         parts = urlsplit(url)
         # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
         host = (parts.hostname or "").encode("ascii")
         deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
         try:
             opened = _open_socket(host, parts.port or (443 if scheme == "https" else 80), deadline)
-            return _PooledConnection(self._encrypted(opened, host) if scheme == "https" else opened)
+            return _HttpConnection(self._encrypted(opened, host) if scheme == "https" else opened)
         except ssl.SSLCertVerificationError as error:
             failure = not_connected(request, f"its certificate is not trusted: {error.verify_message}")
             untrusted = UntrustedCertificate(failure.message, advice=failure.advice)
@@ -158,7 +162,7 @@ def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
     raise failure
 
 
-class _PooledConnection:
+class _HttpConnection:
     """One open connection: sends one request at a time and reads its response."""
 
     def __init__(self, opened: socket.socket) -> None:
@@ -172,6 +176,12 @@ class _PooledConnection:
         """Return whether the connection can take another request: the server has not closed it, nor sent anything."""
         if monotonic() - self._used_at > _IDLE_SECONDS:
             return False
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            if not poll.poll(0):
+                return True
+        # Something was received: the end, or records of TLS that are no data.
         self._socket.settimeout(0)
         try:
             self._socket.recv(1)
@@ -229,7 +239,7 @@ class _PooledConnection:
         lengths = {value for name, value in headers if name == b"content-length"}
         if not lengths:
             return None
-        if len(lengths) > 1 or not re.fullmatch(rb"[0-9]{1,18}", length := lengths.pop()):
+        if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
             raise _InvalidResponseError("the response is not valid HTTP")
         return int(length)
 
@@ -240,7 +250,7 @@ class _PooledConnection:
                 if length is None:
                     return
                 raise _InvalidResponseError("the response is incomplete")
-            part = bytes(self._buffer[:length])
+            part = bytes(memoryview(self._buffer)[:length])
             del self._buffer[:length]
             length = None if length is None else length - len(part)
             yield part

@@ -253,7 +253,18 @@ SCHEMAS: dict[str, Schema] = {
         reason=TEXT,
     ),
     "Repairs": _object(vendor=TEXT, plant=TEXT, zone=TEXT, total=INTEGER, repairs=list_of("Repair")),
-    "Account": _object(account=TEXT, vendor=TEXT, problem=_or_null(TEXT), budget=_or_null(ref("Budget"))),
+    "Account": _object(
+        account=TEXT,
+        vendor=TEXT,
+        problem=_or_null(TEXT),
+        budget=_or_null(ref("Budget")) | {"description": "with a token, the token's"},
+        password_api=_or_null(ref("Budget")) | {"description": "that of the password beside a token"},
+        missing_values={
+            "type": "object",
+            "additionalProperties": TEXT,
+            "description": "why values of a plant are missing, with the remedy, by plant ID",
+        },
+    ),
     "Accounts": _object(accounts=list_of("Account")),
     "Budget": _object(
         requests=_object(used=INTEGER, limit=INTEGER, reserve=INTEGER, next_free=_or_null(DATE_TIME)),

@@ -22,7 +22,7 @@ from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
-from heliograph.store.base import Batch, PollStatus, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, PollStatus, measurements_of, samples_of, series_info_of, series_of
 from heliograph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class DemoAccount:
             self.next_at, new = now + interval, self.snapshots
         return Batch(
             samples=[sample for snapshot in new for sample in samples_of(snapshot)],
+            measurements=[one for snapshot in new for one in measurements_of(snapshot)],
             series_info=[info for snapshot in new for info in series_info_of(snapshot, self.name)],
             polls=[
                 PollStatus(series_of(snapshot.plant), int(self.polled_at), int(interval), int(self.next_at), reason)

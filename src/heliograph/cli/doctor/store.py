@@ -9,7 +9,7 @@ from heliograph.cli.doctor.result import ok, problem
 from heliograph.cli.status import shown_store
 from heliograph.errors import ConfigError, StoreError, StoreMissing
 from heliograph.store import open_store
-from heliograph.store.recovery import close_unchanged, connect_read_only, quick_check, repair_command
+from heliograph.store.recovery import close_unchanged, connect_read_only, integrity_check, repair_command
 from heliograph.store.repair import repair_store
 from heliograph.store.sqlite import store_errors
 
@@ -50,7 +50,7 @@ def _structural_error(file: Path) -> str | None:
     with store_errors(file):
         database = connect_read_only(file)
         try:
-            return quick_check(database)
+            return integrity_check(database)
         finally:
             close_unchanged(database)
 

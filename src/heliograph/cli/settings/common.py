@@ -208,8 +208,10 @@ def planned_requests(client: BaseSolarClient, device: Device, step: PlannedChang
     requests = []
     for call in _first_call(flow, client.session):
         route = call.endpoint.route
-        fields = {**route.fixed, **call.fields}
-        requests.append({"call": call.endpoint.name, "verb": route.verb, "path": route.path, "fields": fields})
+        fields, path = {**route.fixed, **call.fields}, route.path
+        for name in [name for name in fields if f"{{{name}}}" in path]:
+            path = path.replace(f"{{{name}}}", str(fields.pop(name)))
+        requests.append({"call": call.endpoint.name, "verb": route.verb, "path": path, "fields": fields})
     return requests
 
 

@@ -6,6 +6,7 @@ The SEMS Portal reports all of a plant in one response. SEMS+ reports its powers
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _INVENTORY_SECONDS = 86400.0
 """Seconds before the devices of a plant are fetched again."""
+_MEASUREMENT_SECONDS = 3300.0
+"""Seconds before the measurements of an account's only plant are fetched again, with its next counters."""
 
 
 class SemsPoll(AccountPoll):
@@ -96,16 +99,27 @@ class SemsPlusPoll(AccountPoll):
         telemetry: dict[str, plus.Telemetry | None] = {}
         today: plus.PlusStatistics | None = None
         metered = plus_normalise.has_meter(flow, devices)
-        record["calls"] = 2 * len(devices) + (metered and plant.zone is not None)
+        measures = self._measures(record)
+        record["calls"] = len(devices) + ceil(len(devices) / len(self.records)) + (metered and plant.zone is not None)
         record["hybrid"] = any(map(plus_normalise.has_battery, devices))
         if slow:
-            counters, telemetry = yield from plus_snapshots.device_values(devices, plant_id)
+            counters, telemetry = yield from plus_snapshots.device_values(devices, plant_id, measures=measures)
+            if measures:
+                record["measured_at"] = self.now
             if metered and plant.zone is not None:
                 day = datetime.fromtimestamp(self.session.server_time, UTC).astimezone(plant.zone).date()
                 call_today = SemsPlusCalls.plus_statistics.flow(plant_id, day)
                 today = yield from plus_snapshots.none_if_forbidden(call_today)
         fetched_at = datetime.fromtimestamp(self.session.server_time, UTC)
         return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at, telemetry)
+
+    def _measures(self, record: Record) -> bool:
+        """Return whether to fetch the measurements of a plant: hourly, less often the more plants share the budget.
+
+        The first poll of several plants takes many requests, and leaves the measurements to a later one.
+        """
+        fetched_at = record.setdefault("measured_at", None if len(self.records) == 1 else self.now)
+        return fetched_at is None or not 0 <= self.now - fetched_at < _MEASUREMENT_SECONDS * len(self.records)
 
     def _devices(self, plant_id: str, record: Record) -> FlowGenerator[list[plus.Equipment]]:
         """Return the devices that count energy, fetched once a day."""

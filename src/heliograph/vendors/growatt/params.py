@@ -42,6 +42,7 @@ class SentAt(NamedTuple):
     def written(self, moment: float, zone: tzinfo) -> str:
         """Return the moment in epoch seconds as text or as number.
 
+        >>> from datetime import UTC
         >>> SentAt("text").written(1782036000.0, UTC), SentAt("check").written(1782036000.0, UTC)
         ('2026-06-21 10:00:00', '1782036000076')
         """

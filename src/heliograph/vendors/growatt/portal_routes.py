@@ -6,14 +6,13 @@ the guard's state of the account: while the app may not be asked, the portal is 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient
 from heliograph.errors import CloudError
-from heliograph.eventlog import LogEvent
+from heliograph.eventlog import EventLogger, LogEvent
 from heliograph.vendors.growatt.composite import GrowattSnapshots
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Route = Generator[Callable[[], Any], Any, T]
-_log = logging.getLogger(__name__)
+_log = EventLogger(__name__)
 
 LOG_IN: Operation[[], None] = vars(AccountClient)["log_in"]
 FORGET: Operation[[], None] = vars(AccountClient)["forget"]

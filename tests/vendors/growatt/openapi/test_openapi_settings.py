@@ -57,7 +57,7 @@ class TokenHome(Clock):
         return kind(*names, *first, **token, keeper=Keeper(self.folder), clock=self.now, **options)
 
     def orders(self, client):
-        journal = Journal(self.folder / "orders", client.settings_guard.state_file.name)
+        journal = Journal(self.folder / "orders", client.settings_guard.store.name)
         return Orders(client, journal=journal, clock=self)
 
     def device(self, family):

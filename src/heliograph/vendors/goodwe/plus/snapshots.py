@@ -59,15 +59,16 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
 
 
 def device_values(
-    devices: Sequence[payloads.Equipment], plant_id: str
+    devices: Sequence[payloads.Equipment], plant_id: str, *, measures: bool = True
 ) -> FlowGenerator[tuple[dict[str, payloads.Telecounting | None], dict[str, payloads.Telemetry | None]]]:
-    """Fetch counters and measurements of each device, two requests per device, by serial number."""
+    """Fetch counters and, if wanted, measurements of each device, one request each, by serial number."""
     counters: dict[str, payloads.Telecounting | None] = {}
     telemetry: dict[str, payloads.Telemetry | None] = {}
     for device in devices:
         serial, kind = device.serial or "", device.type or ""
         counters[serial] = yield from none_if_forbidden(SemsPlusCalls.plus_telecounting.flow(serial, plant_id, kind))
-        telemetry[serial] = yield from none_if_forbidden(SemsPlusCalls.plus_telemetry.flow(serial, plant_id, kind))
+        if measures:
+            telemetry[serial] = yield from none_if_forbidden(SemsPlusCalls.plus_telemetry.flow(serial, plant_id, kind))
     return counters, telemetry
 
 

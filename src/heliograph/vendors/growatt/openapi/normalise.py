@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
-from heliograph.core.parsing import parse_time
+from heliograph.core.parsing import CHINA, parse_time
 from heliograph.model import DeviceSnapshot, Status
 from heliograph.vendors.growatt.measurements import measure
 from heliograph.vendors.growatt.normalise import (
@@ -61,10 +62,14 @@ def measured_time(data: pay.OpenApiData, now: datetime) -> datetime | None:
     """Return when the device measured, in UTC.
 
     Quirk: `time` (NOAH: `timeStr`) is the device's own clock in the plant's zone; the epoch beside it (`calendar`) is
-    that clock misread as China's, hours too early, and is not used (captures of MIN and NOAH).
+    that clock misread as China's, hours too early (captures of MIN and NOAH). It is used only where there is no text,
+    as in a NOAH's answer (noah-mqtt issue 117).
     """
-    text = data.body.get("timeStr") or data.body.get("time")
-    return parse_time(text, now.tzinfo) if isinstance(text, str) else None
+    found = data.body.get("timeStr") or data.body.get("time")
+    if isinstance(found, str):
+        return parse_time(found, now.tzinfo)
+    misread = parse_time(found, UTC)
+    return None if misread is None else misread.astimezone(CHINA).replace(tzinfo=now.tzinfo).astimezone(UTC)
 
 
 def _known(metric: Metric, value: float | None) -> float | None:
