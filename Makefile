@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-py quick lint bench fuzz torture lock docs clean
+.PHONY: demo test test-py quick lint bench fuzz torture lock docs release clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -34,6 +34,9 @@ docs: $(VENV)/ready  ## derive the tables from the declarations, then build the 
 	@$(BIN)/python docs/derive.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+release: $(VENV)/ready  ## build and check what is published, in dist/: wheel, source archive, .deb, image, SBOM, checksums
+	@$(BIN)/python packaging/release.py
+
 $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "heliograph needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -47,11 +50,18 @@ $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml
 
 lock: ## needs uv; writes hashes and no URL
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra cli --extra emulator --extra keyring --extra postgres --extra parquet --extra mqtt --extra web --group dev pyproject.toml -o requirements/dev.txt
+	  --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	echo pip | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra cli --extra emulator --extra mqtt --extra postgres --extra web --constraint requirements/dev.txt \
+	  pyproject.toml - -o requirements/runtime.txt
+	echo hatchling | uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --constraint requirements/dev.txt -o requirements/build.txt
+	printf 'twine\ncheck-wheel-contents\n' | uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -o requirements/release.txt
 	printf '%s\n' pygoodwe==0.2.0 $(foreach peer,growatt-public-api==2026.5.19 pydantic==2.8.2 pydantic-core==2.20.1 \
 	  annotated-types==0.8.0 loguru==0.7.3,'$(peer) ; python_version < "3.14" and sys_platform == "linux"') | \
 	  uv pip compile - --quiet --universal --python-version 3.12 --no-deps --generate-hashes --no-header \
 	  --no-annotate -o requirements/peers.txt
 
 clean:
-	rm -rf .venv .venv-*
+	rm -rf .venv .venv-* build dist

@@ -12,7 +12,8 @@ import pytest
 
 from heliograph.cli.main import run
 from heliograph.cli.service import UNIT, UnitSpec, unit_text
-from support.paths import DOCS
+from heliograph.core.installation import Installation
+from support.paths import DOCS, ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systemd")
 
@@ -165,3 +166,49 @@ def test_unit_of_the_documentation_is_the_one_that_is_installed():
         run_as="heliograph",
     )
     assert documented == unit_text(spec)
+
+
+@pytest.mark.parametrize(
+    ("method", "advice"), [("image", "--restart unless-stopped"), ("temporary", "uv tool install")]
+)
+def test_install_from_an_installation_that_no_unit_can_start(service, systemctl, monkeypatch, method, advice):
+    monkeypatch.setattr("heliograph.cli.service.find_installation", lambda: Installation(method))
+    code, _, err = service("install")
+    assert (code, err.count("\n"), systemctl()) == (2, 1, [])
+    assert advice in err
+
+
+PACKAGED = ROOT / "packaging" / "deb" / UNIT
+
+
+def test_unit_of_the_package_is_the_one_that_install_would_write():
+    spec = UnitSpec(
+        ("/opt/heliograph/bin/python", "-m", "heliograph", "run"),
+        (("HELIOGRAPH_HOME", "/var/lib/heliograph"), ("HELIOGRAPH_NO_KEYRING", "1")),
+        system=True,
+        run_as="heliograph",
+    )
+    assert PACKAGED.read_text("utf-8") == unit_text(spec)
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_system_unit_of_the_package_is_enabled_and_never_written_or_deleted(
+    service, systemctl, capsys, monkeypatch, tmp_path, written
+):
+    packaged, system = tmp_path / "lib" / UNIT, tmp_path / "etc" / UNIT
+    packaged.parent.mkdir()
+    monkeypatch.setattr("heliograph.cli.service.PACKAGED_UNIT", packaged)
+    monkeypatch.setattr("heliograph.cli.service._system_unit", lambda: system)
+    monkeypatch.setattr("heliograph.cli.service._check_owner", lambda *_: None)
+    assert run(["service", "install", "--system", "--dry-run"]) == 0
+    packaged.write_text(capsys.readouterr().out + "#" * written)
+    before = packaged.read_text()
+    assert run(["service", "install", "--system"]) == 0
+    assert system.exists() == written
+    assert systemctl() == ["daemon-reload", f"enable {UNIT}", f"restart {UNIT}"]
+    assert run(["service", "status", "--system"]) == 0
+    assert str(system if written else packaged) in capsys.readouterr().out
+    assert run(["service", "remove", "--system"]) == 0
+    assert systemctl()[3:] == [f"is-enabled {UNIT}", f"is-active {UNIT}", f"disable --now {UNIT}", "daemon-reload"]
+    assert not system.exists()
+    assert packaged.read_text() == before

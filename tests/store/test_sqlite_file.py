@@ -13,29 +13,12 @@ from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
 from heliograph.store.base import Batch
 from heliograph.store.sqlite import SqliteStore
+from support.paths import FIXTURES
 from support.store_rows import NOON, ROOF, SAMPLE, gaps
 from support.subprocesses import python
 
 # As the first version wrote it.
-SCHEMA_1 = """
-CREATE TABLE reading (
-    vendor TEXT NOT NULL,
-    plant TEXT NOT NULL,
-    measured_at INTEGER NOT NULL,  -- epoch seconds, UTC
-    fetched_at INTEGER NOT NULL,
-    status TEXT,
-    pv_power REAL, grid_power REAL, battery_power REAL, load_power REAL, ac_power REAL, battery_soc REAL,
-    pv_energy_today REAL, grid_import_energy_today REAL, grid_export_energy_today REAL,
-    battery_charge_energy_today REAL, battery_discharge_energy_today REAL, load_energy_today REAL,
-    pv_energy_total REAL, grid_import_energy_total REAL, grid_export_energy_total REAL,
-    battery_charge_energy_total REAL, battery_discharge_energy_total REAL, load_energy_total REAL,
-    PRIMARY KEY (vendor, plant, measured_at)
-) WITHOUT ROWID;
-PRAGMA user_version = 1;
-INSERT INTO reading (vendor, plant, measured_at, fetched_at, status, pv_power, load_energy_total)
-VALUES ('growatt', '11', 100, 170, 'online', 3424.5, 9.0), ('growatt', '11', 400, 470, NULL, NULL, NULL),
-       ('goodwe', '11', 100, 180, 'fault', 1.0, NULL);
-"""
+SCHEMA_1 = (FIXTURES / "store/schema-1.sql").read_text("utf-8")
 
 
 @pytest.fixture

@@ -146,9 +146,8 @@ def test_serve_reports_missing_web_extra(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert (
-        done.stderr == "heliograph: the page needs starlette, which is not installed: pip install 'heliograph[web]'\n"
-    )
+    command = f"{sys.executable} -m pip install 'heliograph[web]'"
+    assert done.stderr == f"heliograph: the page needs starlette, which is not installed: {command}\n"
 
 
 def test_collect_with_serve_shows_plants_and_stops_cleanly(tmp_path):

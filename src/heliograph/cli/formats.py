@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.terminal import printable
+from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
 from heliograph.metrics import METRICS, published_value
 
@@ -169,7 +170,7 @@ def write_parquet(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryI
 def require_pyarrow() -> None:
     """Raise an error with the install command if pyarrow is missing."""
     if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'heliograph[parquet]'")
+        raise ConfigError(f"Parquet needs pyarrow, which is not installed: {extra_command('parquet')}")
 
 
 def _schema(pa: Any, layout: ColumnLayout, zones: Sequence[tzinfo]) -> Any:

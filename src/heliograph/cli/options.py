@@ -33,6 +33,8 @@ COMMANDS = {
     "serve": "serve the web page, the JSON API and metrics from the store",
     "status": "show request quotas, sessions and the store; sends nothing",
     "doctor": "find problems and how to fix them; never logs in",
+    "backup": "write store, account states, journals and configuration into one file",
+    "restore": "put the files of a backup in place",
     "service": "install, show or remove the systemd service that runs `heliograph run`",
     "completion": "print a completion script for bash, zsh or fish",
     "emulate": "serve emulated Growatt and GoodWe clouds on this machine",

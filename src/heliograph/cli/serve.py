@@ -15,6 +15,7 @@ from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
 from heliograph.config import ServeConfig
 from heliograph.core.files import data_folder
+from heliograph.core.installation import extra_command
 from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, HeliographError
@@ -78,7 +79,7 @@ def serve_store(
     # All of them: a package that is imported by the first request would otherwise be missed there.
     for package in _WEB_PACKAGES:
         if find_spec(package) is None:
-            raise ConfigError(f"the page needs {package}, which is not installed: pip install 'heliograph[web]'")
+            raise ConfigError(f"the page needs {package}, which is not installed: {extra_command('web')}")
     from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra
 
     return listen(config, location, accounts, stop, **options)

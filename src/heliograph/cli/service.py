@@ -15,6 +15,7 @@ from heliograph.cli.terminal import WrappedHelp, paint, print_error, print_json,
 from heliograph.config import ENVIRONMENT, STORE
 from heliograph.config.passwords import NO_KEYRING
 from heliograph.core.files import HOME_VARIABLE
+from heliograph.core.installation import find_installation
 from heliograph.errors import ConfigError, HeliographError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 UNIT = "heliograph.service"
 SYSTEM_HOME = Path("/var/lib/heliograph")
+PACKAGED_UNIT = Path("/usr/lib/systemd/system") / UNIT
+"""The unit of the .deb, which belongs to the package: it is enabled, never written or deleted."""
 _TIMEOUT = 60
 _EXAMPLES = """\
   heliograph service install               a service of this user
@@ -102,6 +105,7 @@ def is_available() -> bool:
 
 def run_install(options: Namespace) -> int:
     """Check the configuration, write the unit, verify, enable and start it."""
+    _check_method()
     if options.system and not options.dry_run:
         _check_owner(options.run_as, _system_home(), options.config)
     spec = unit_spec(options)
@@ -112,12 +116,15 @@ def run_install(options: Namespace) -> int:
     _check_accounts(options, spec)
     _verify(text, system=spec.system)
     path = _unit_path(options)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
-    print(printable(f"Unit written to {path}"))
+    if path == PACKAGED_UNIT and path.read_text("utf-8") != text:
+        path = _system_unit()  # has precedence
+    if path != PACKAGED_UNIT:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
+        print(printable(f"Unit written to {path}"))
     flags = _flags(system=spec.system)
     _systemctl([*flags, "daemon-reload"])
     _systemctl([*flags, "enable", UNIT])
@@ -157,7 +164,8 @@ def run_remove(options: Namespace) -> int:
         return 0
     _systemctl([*flags, "disable", "--now", UNIT])
     try:
-        path.unlink()
+        if path != PACKAGED_UNIT:
+            path.unlink()
     except OSError as error:
         raise ConfigError(f"{path} cannot be deleted: {error.strerror or error}") from None
     _systemctl([*flags, "daemon-reload"])
@@ -254,11 +262,28 @@ def _system_home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or SYSTEM_HOME).absolute()
 
 
+def _check_method() -> None:
+    """Raise `ConfigError` if the program was installed in a way that no unit can start."""
+    method = find_installation().method
+    if method == "image":
+        raise ConfigError("a container has no systemd; its engine starts it: docker run --restart unless-stopped …")
+    if method == "temporary":
+        raise ConfigError(
+            "this environment is deleted later; install the program first, with `uv tool install heliograph` or "
+            "`pipx install heliograph`, then run: heliograph service install"
+        )
+
+
+def _system_unit() -> Path:
+    return Path("/etc/systemd/system") / UNIT
+
+
 def _unit_path(options: Namespace) -> Path:
     folder: Path | None = options.unit_folder
     if folder is None and options.system:
-        folder = Path("/etc/systemd/system")
-    elif folder is None:
+        written = _system_unit()
+        return PACKAGED_UNIT if PACKAGED_UNIT.exists() and not written.exists() else written
+    if folder is None:
         config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         folder = config / "systemd" / "user"
     return folder / UNIT

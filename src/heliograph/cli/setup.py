@@ -30,6 +30,7 @@ from heliograph.cli.prompt import create_prompt
 from heliograph.cli.terminal import print_error
 from heliograph.config import ServeConfig
 from heliograph.config.edit import append_tables, toml_string
+from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
 from heliograph.vendors import VENDORS
 
@@ -136,7 +137,7 @@ def _set_up_mqtt(config: Config, options: Namespace, prompt: Prompt) -> None:
         return
     if find_spec("aiomqtt") is None:
         if options.mqtt:
-            raise ConfigError("MQTT needs aiomqtt, which is not installed: pip install 'heliograph[mqtt]'")
+            raise ConfigError(f"MQTT needs aiomqtt, which is not installed: {extra_command('mqtt')}")
         return
     where = options.mqtt
     if where is None:
@@ -190,7 +191,7 @@ def _set_up_page(config: Config, options: Namespace, prompt: Prompt) -> None:
         print_line(f"The page is configured: port {config.serve.port}")
         return
     if find_spec("starlette") is None:
-        print_line("The page needs further packages: pip install 'heliograph[web]'")
+        print_line(f"The page needs further packages: {extra_command('web')}")
         return
     port = options.port
     if port is None:

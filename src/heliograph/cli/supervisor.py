@@ -15,6 +15,7 @@ from heliograph.cli.serve import AccountStatusProvider, money_reader, serve_stor
 from heliograph.cli.settings.recover import restore_until_stopped
 from heliograph.collect.service import watch_queues
 from heliograph.core.files import data_folder
+from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.http import is_local_host
@@ -54,9 +55,7 @@ def check_installed(config: Config) -> None:
         missing = [name for name in modules if find_spec(name) is None] if table else []
         if missing:
             section = "[mqtt]" if extra == "mqtt" else "[serve]"
-            raise ConfigError(
-                f"{section} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
-            )
+            raise ConfigError(f"{section} needs {missing[0]}, which is not installed: {extra_command(extra)}")
 
 
 def warn_unencrypted(config: Config) -> None:

@@ -90,7 +90,9 @@ def report_failure(error: Exception, about: str = "") -> int:
         print_error(f"{about}{error}")
         return 1
     if isinstance(error, ModuleNotFoundError) and error.name == "h11":
-        print_error(f"the emulator needs {error.name}, which is not installed; run: pip install 'heliograph[emulator]'")
+        from heliograph.core.installation import extra_command  # noqa: PLC0415 - errors only
+
+        print_error(f"the emulator needs {error.name}, which is not installed: {extra_command('emulator')}")
         return 2
     from heliograph.core.files import limit_reached  # noqa: PLC0415 - errors only
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.core.installation import extra_command
 from heliograph.emulator.app import Emulator
 from heliograph.emulator.clock import SimulatedClock
 from heliograph.emulator.faults import parse_fault_options
@@ -71,7 +72,7 @@ def load_emulations() -> list[Emulation]:
 def check_packages() -> None:
     """Raise `ConfigError` if the package of the extra is not installed."""
     if find_spec("h11") is None:
-        raise ConfigError("the emulator needs h11, which is not installed: pip install 'heliograph[emulator]'")
+        raise ConfigError(f"the emulator needs h11, which is not installed: {extra_command('emulator')}")
 
 
 def run_emulator(options: EmulatorOptions, emulations: Sequence[Emulation] | None = None) -> int:

@@ -41,7 +41,9 @@ def _postgres(url: str, *, make: bool) -> Store:
     try:
         from heliograph.store.postgres import PostgresStore  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
+        from heliograph.core.installation import extra_command  # noqa: PLC0415 - for this error only
+
         raise ConfigError(
-            f"PostgreSQL needs {error.name}, which is not installed: pip install 'heliograph[postgres]'"
+            f"PostgreSQL needs {error.name}, which is not installed: {extra_command('postgres')}"
         ) from None
     return PostgresStore(url, create=make)

@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError, HeliographError, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.mqtt import discovery as ha
@@ -74,7 +75,7 @@ async def run(
     try:
         from aiomqtt import MqttError  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ConfigError("[mqtt] needs the extra: pip install 'heliograph[mqtt]'") from None
+        raise ConfigError(f"[mqtt] needs aiomqtt, which is not installed: {extra_command('mqtt')}") from None
 
     publisher, backoff, problem = MqttPublisher(config, store, accounts, clock, progress, money), _SHORTEST_BACKOFF, ""
     while not stop.is_set():
