@@ -102,6 +102,11 @@ MIGRATIONS = (
             layout INTEGER NOT NULL, contents TEXT NOT NULL, PRIMARY KEY (series, measured_at)
         ) {clustered}""",
     ),
+    (
+        """CREATE TABLE alarm (
+            name TEXT NOT NULL PRIMARY KEY, written_at BIGINT NOT NULL, contents TEXT, response TEXT
+        ) {clustered}""",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -153,10 +158,20 @@ REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
+ALARM_TABLE = SqlTable("alarm", ("name",), ("written_at", "contents", "response"), ("written_at",))
 
 TABLES = {"series", "change", "reader", "layout"} | {
     table.name
-    for table in (SAMPLE_TABLE, MEASUREMENT_TABLE, DAY_TABLE, REPAIR_TABLE, COUNTER_TABLE, QUERY_TABLE, POLL_TABLE)
+    for table in (
+        SAMPLE_TABLE,
+        MEASUREMENT_TABLE,
+        DAY_TABLE,
+        REPAIR_TABLE,
+        COUNTER_TABLE,
+        QUERY_TABLE,
+        POLL_TABLE,
+        ALARM_TABLE,
+    )
 }
 """All tables of a store."""
 
@@ -230,6 +245,7 @@ DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
 DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
 SELECT_POLLS = f"""SELECT vendor, plant, device, {", ".join(POLL_TABLE.value_columns)}
     FROM poll JOIN series ON series.id = poll.series"""
+SELECT_ALARMS = f"SELECT {', '.join(ALARM_TABLE.columns)} FROM alarm ORDER BY name"
 SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 
