@@ -266,9 +266,7 @@ def close_slots(site: Site, now: int) -> None:
 def look(world: World, site: Site, now: int) -> PlantView:
     """Return what the rules read of a plant."""
     reports_at = (
-        (lambda _: True)
-        if HARDWARE[site.hardware].battery_capacity
-        else partial(surely_reports, site.slots, zone=ZONE)
+        (lambda _: True) if HARDWARE[site.hardware].battery_capacity else partial(surely_reports, site.slots, zone=ZONE)
     )
     fresh = freshness(site.newest and site.newest[0], site.poll, now, 300, reports_at)
     failure = world.active(site, now)

@@ -71,6 +71,8 @@ class PlantHistory:
         self._best: dict[int, array[float]] = {}
         self.day_parts: dict[tuple[str, int], float | None] = {}
         """What the rules computed of days that are over, by rule and day."""
+        self.similar: tuple[int, list[PlantHistory]] | None = None
+        """The neighbours whose yield went along with this plant's, and the day on which they were chosen."""
 
     @property
     def next_slot(self) -> int | None:

@@ -29,7 +29,9 @@ NEIGHBOUR_DAYS = 3
 """Days in a row on which a plant must stay below `NEIGHBOUR_PART` of what the others lead to expect."""
 NEIGHBOUR_PART = 0.75
 USUAL_DAYS = range(8, 22)
-"""Days ago that show how much a plant differs from the others by its own weather."""
+"""Days ago that show which plants have the same weather."""
+SIMILAR = 0.06
+"""The most that their daily yields, as parts of their best, may differ on average."""
 RECOVERED_PART = 0.85
 """Part from which a low yield is over; between the limits an alarm stays as it is."""
 MIN_NEIGHBOURS = 3
@@ -170,24 +172,45 @@ def _best_part(history: PlantHistory, day: int) -> float | None:
 
 def _low_among_neighbours(plant: PlantView) -> Judgement:
     history, today = plant.history, plant.history.day_of(plant.now // SLOT)
-    parts = [part_of_neighbours(history, plant.neighbours, day) for day in range(today - NEIGHBOUR_DAYS, today)]
-    known = [part for part in parts if part is not None]
-    if len(known) < NEIGHBOUR_DAYS or not _is_bright(plant):
+    if not _is_bright(plant):
         return Judgement("low_among_neighbours", None)
-    seen = f"at most {max(known):.0%} of the yield that the other plants lead to expect, {len(known)} days in a row"
-    usual = [
-        part for ago in USUAL_DAYS if (part := part_of_neighbours(history, plant.neighbours, today - ago)) is not None
-    ]
-    if len(usual) < MIN_DAYS:
+    similar = similar_plants(history, plant.neighbours, today)
+    parts = [part_of_neighbours(history, similar, day) for day in range(today - LOW_DAYS, today)]
+    known = [part for part in parts if part is not None][-NEIGHBOUR_DAYS:]
+    if len(known) < NEIGHBOUR_DAYS:
         return Judgement("low_among_neighbours", None)
-    # Days in a row, as those that are judged.
-    rows = [usual[at : at + NEIGHBOUR_DAYS] for at in range(len(usual) - NEIGHBOUR_DAYS + 1)]
-    limit = min(NEIGHBOUR_PART, 0.85 * min(map(max, rows)))
-    return Judgement("low_among_neighbours", _is_low(max(known), limit), seen)
+    seen = f"at most {max(known):.0%} of the yield that {len(similar)} plants lead to expect, on {len(known)} days"
+    return Judgement("low_among_neighbours", _is_low(max(known), NEIGHBOUR_PART), seen)
+
+
+def similar_plants(history: PlantHistory, neighbours: Sequence[PlantHistory], today: int) -> list[PlantHistory]:
+    """Return the plants whose daily yields went along with this plant's: they have the same weather."""
+    if history.similar is None or history.similar[0] != today:
+        found = [one for one in neighbours if _went_along(history, one, today)]
+        history.similar = today, found if len(found) >= MIN_NEIGHBOURS else []
+    return history.similar[1]
+
+
+def _went_along(one: PlantHistory, other: PlantHistory, today: int) -> bool:
+    pairs = [(_day_part(one, today - ago), _day_part(other, today - ago)) for ago in USUAL_DAYS]
+    known = [abs(left - right) for left, right in pairs if left is not None and right is not None]
+    return len(known) >= MIN_DAYS and sum(known) / len(known) < SIMILAR
+
+
+def _day_part(history: PlantHistory, day: int) -> float | None:
+    """Return the yield of a day as a part of the best at the same times; None without enough hours."""
+    key = "day_part", day
+    if key not in history.day_parts:
+        pairs = [(history.pv(one), history.best(one)) for one in history.slots_of(day)]
+        known = [(power, best) for power, best in pairs if power is not None and best is not None]
+        expected = sum(best for _, best in known)
+        enough = expected > 4 * history.peak(day) > 0
+        history.day_parts[key] = sum(power for power, _ in known) / expected if enough else None
+    return history.day_parts[key]
 
 
 def part_of_neighbours(history: PlantHistory, neighbours: Sequence[PlantHistory], day: int) -> float | None:
-    """Return a day's yield as a part of the expected one; None without enough neighbours or hours.
+    """Return a day's yield as a part of the expected one; None without enough neighbours, hours or light.
 
     Expected is the plant's own best at the same time, times the median of that ratio among the neighbours.
     """
@@ -209,8 +232,9 @@ def _part_of_neighbours(history: PlantHistory, neighbours: Sequence[PlantHistory
         yielded += power
         expected += best * median(ratios)
         best_sum += best
-    # Half an hour of snow or fog says nothing about a day.
-    return yielded / expected if expected and best_sum > 4 * history.peak(day) else None
+    # Half an hour of snow or fog says nothing about a day, and on a dark day all yields are small.
+    enough = best_sum > 4 * history.peak(day) and expected > 0.2 * best_sum
+    return yielded / expected if enough else None
 
 
 def _battery_not_charging(plant: PlantView) -> Judgement:
