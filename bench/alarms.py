@@ -26,8 +26,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from heliograph.alarms.engine import next_alarm
-from heliograph.alarms.history import SLOT, PlantHistory, Slot
-from heliograph.alarms.model import Alarm, AlarmSubject
+from heliograph.alarms.history import SLOT, Slot, SlotHistory
+from heliograph.alarms.model import Alarm, AlarmSubject, Judgement
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
 from heliograph.collect.freshness import PATTERN_WINDOW, arrival_delay, freshness, surely_reports
@@ -105,7 +105,7 @@ class Site:
     hardware: str
     region: int
     house: Household
-    history: PlantHistory = field(default_factory=PlantHistory)
+    history: SlotHistory = field(default_factory=SlotHistory)
     curve: list = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     ages: deque = field(default_factory=lambda: deque(maxlen=96))
@@ -141,7 +141,7 @@ class World:
             self.sites.append(Site(number=number, hardware=hardware, region=region, house=house))
         self.outages: dict[int, tuple[int, int]] = {}
         self.failures = self._failures(each)
-        self.account_alarms: dict[tuple[int, str], Alarm] = {}
+        self.account_alarms: list[dict[str, Alarm]] = [{} for _ in range(REGIONS)]
 
     def _failures(self, each: int) -> list[Failure]:
         found: list[Failure] = []
@@ -295,34 +295,18 @@ def account_view(world: World, region: int, now: int) -> AccountView:
     return AccountView(budget=Budget(300, 600, 60, 1, 4, None, None, None, pause, ()))
 
 
-def record(world: World, site: Site, rule: str, now: int, false: Counter, related: Counter) -> None:
-    """Count a raised alarm: it finds a failure, follows from one, or is false."""
-    failure = world.active(site, now, DAY // 2)
-    if failure and rule in KINDS[failure.kind].found_by:
-        failure.found_at = failure.found_at or now
-    elif world.active(site, now, AFTERMATH):
-        related[rule] += 1
-    else:
-        false[rule] += 1
+class Figures:
+    """Counts raised alarms while a world is simulated."""
 
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.false: Counter = Counter()
+        self.related: Counter = Counter()
+        self.naive_false = 0
 
-def simulate(days: int, each: int, seed: int, regions: int) -> dict:
-    """Run the simulation and return its figures."""
-    began = process_time()
-    world = World(days, each, seed, regions)
-    false, related, naive_false = Counter(), Counter(), 0
-    for day in range(days):
-        local = FIRST + timedelta(days=day)
-        for site in world.sites:
-            site.curve = [(int(at.timestamp()), values) for at, values in site.house.curve(f"{local}")]
-            site.counter = 0.0
-            if world.rng.random() < 1 / 7:
-                at = world.start + day * DAY + int(world.rng.uniform(6, 20) * HOUR)
-                site.gap = at, at + int(world.rng.uniform(10, 40)) * MINUTE
-        for region in range(REGIONS):
-            if world.rng.random() < 1 / 7:
-                at = world.start + day * DAY + int(world.rng.uniform(0, 24) * HOUR)
-                world.outages[region] = at, at + int(world.rng.uniform(0.5, 5) * HOUR)
+    def run_day(self, day: int) -> None:
+        world = self.world
+        begin_day(world, day)
         first, last = world.sites[0].curve[0][0], world.sites[0].curve[-1][0]
         for now in range(first + 200, last + 300, POLL):
             for site in world.sites:
@@ -330,33 +314,62 @@ def simulate(days: int, each: int, seed: int, regions: int) -> dict:
                 close_slots(site, now)
             for site in world.sites:
                 for judgement in judge_plant(look(world, site, now)):
-                    before = site.alarms.get(judgement.rule)
-                    alarm = next_alarm(before, judgement, site.subject, f"Plant {site.number}", now)
-                    site.alarms.pop(judgement.rule, None)
-                    if alarm is not None:
-                        site.alarms[judgement.rule] = alarm
-                        if alarm.raised_at == now:
-                            record(world, site, judgement.rule, now, false, related)
-                unavailable = site.newest is None or now - site.newest[0] > HOUR
-                if unavailable and not site.unavailable and day >= WARM_UP:
-                    failure = world.active(site, now, DAY // 2)
-                    # At night everything is unavailable: the naive alarm finds a failure by day only.
-                    if failure and any(values["pv_power"] > 0 for at, values in site.curve if 0 <= now - at < 300):
-                        failure.naive_at = failure.naive_at or now
-                    elif not world.active(site, now, AFTERMATH):
-                        naive_false += 1
-                site.unavailable = unavailable
+                    self.judge(site.alarms, judgement, site, now)
+                self.judge_naively(site, now, counted=day >= WARM_UP)
             for region in range(REGIONS):
                 site = next(one for one in world.sites if one.region == region)
                 for judgement in judge_account(account_view(world, region, now)):
-                    key = region, judgement.rule
-                    subject = AlarmSubject("growatt", "", f"account {region}")
-                    alarm = next_alarm(world.account_alarms.get(key), judgement, subject, f"account {region}", now)
-                    world.account_alarms.pop(key, None)
-                    if alarm is not None:
-                        world.account_alarms[key] = alarm
-                        if alarm.raised_at == now:
-                            record(world, site, judgement.rule, now, false, related)
+                    self.judge(world.account_alarms[region], judgement, site, now)
+
+    def judge(self, alarms: dict[str, Alarm], judgement: Judgement, site: Site, now: int) -> None:
+        alarm = next_alarm(alarms.pop(judgement.rule, None), judgement, site.subject, f"Plant {site.number}", now)
+        if alarm is None:
+            return
+        alarms[judgement.rule] = alarm
+        if alarm.raised_at != now:
+            return
+        failure = self.world.active(site, now, DAY // 2)
+        if failure and judgement.rule in KINDS[failure.kind].found_by:
+            failure.found_at = failure.found_at or now
+        elif self.world.active(site, now, AFTERMATH):
+            self.related[judgement.rule] += 1
+        else:
+            self.false[judgement.rule] += 1
+
+    def judge_naively(self, site: Site, now: int, *, counted: bool) -> None:
+        """Count the naive alarm: it finds a failure by day only, as at night every plant is unavailable."""
+        unavailable = site.newest is None or now - site.newest[0] > HOUR
+        if unavailable and not site.unavailable and counted:
+            failure = self.world.active(site, now, DAY // 2)
+            if failure and any(values["pv_power"] > 0 for at, values in site.curve if 0 <= now - at < 300):
+                failure.naive_at = failure.naive_at or now
+            elif not self.world.active(site, now, AFTERMATH):
+                self.naive_false += 1
+        site.unavailable = unavailable
+
+
+def begin_day(world: World, day: int) -> None:
+    """Simulate a day, and draw its missing uploads and the hours in which a cloud does not answer."""
+    start = world.start + day * DAY
+    for site in world.sites:
+        site.curve = [(int(at.timestamp()), values) for at, values in site.house.curve(f"{FIRST + timedelta(day)}")]
+        site.counter = 0.0
+        if world.rng.random() < 1 / 7:
+            at = start + int(world.rng.uniform(6, 20) * HOUR)
+            site.gap = at, at + int(world.rng.uniform(10, 40)) * MINUTE
+    for region in range(REGIONS):
+        if world.rng.random() < 1 / 7:
+            at = start + int(world.rng.uniform(0, 24) * HOUR)
+            world.outages[region] = at, at + int(world.rng.uniform(0.5, 5) * HOUR)
+
+
+def simulate(days: int, each: int, seed: int, regions: int) -> dict:
+    """Run the simulation and return its figures."""
+    began = process_time()
+    world = World(days, each, seed, regions)
+    counted = Figures(world)
+    for day in range(days):
+        counted.run_day(day)
     years = len(world.sites) * (days - WARM_UP) / 365
     kinds = {}
     for name in KINDS:
@@ -377,10 +390,10 @@ def simulate(days: int, each: int, seed: int, regions: int) -> dict:
         "injected": len(world.failures),
         "found": sum(one.found_at is not None for one in world.failures),
         "naive_found": sum(one.naive_at is not None for one in world.failures),
-        "false": dict(false),
-        "related": dict(related),
-        "false_per_plant_year": round(false.total() / years, 3),
-        "naive_false_per_plant_year": round(naive_false / years, 1),
+        "false": dict(counted.false),
+        "related": dict(counted.related),
+        "false_per_plant_year": round(counted.false.total() / years, 3),
+        "naive_false_per_plant_year": round(counted.naive_false / years, 1),
         "missed": [vars(one) for one in world.failures if one.found_at is None],
         "cpu": round(process_time() - began, 1),
     }

@@ -18,9 +18,7 @@ def sample(at, watts):
 
 def fill(store, days=10, until=NOON):
     """Store half-hourly days from 6 to 18 o'clock, until a time."""
-    times = [
-        at for at in range(until - days * 86400 - 6 * 3600, until + 1, 600) if 6 * 3600 <= at % 86400 <= 18 * 3600
-    ]
+    times = [at for at in range(until - days * 86400 - 6 * 3600, until + 1, 600) if 6 * 3600 <= at % 86400 <= 18 * 3600]
     infos = [SeriesInfo(ROOF, "Roof", None, "UTC", "home"), SeriesInfo(BOX, "Box", "tlx", "UTC")]
     store.write(Batch(series_info=infos, samples=[sample(at, 3000.0) for at in times]))
 
@@ -84,7 +82,8 @@ def test_account_alarm_has_the_account_as_subject(tmp_path):
         status = AccountStatus(name="home", vendor="growatt", budget=budget)
         first = AlarmMonitor().evaluate(store, [status], NOON)
         (alarm,) = AlarmMonitor().evaluate(store, [status], NOON + 300)
-        assert first == (alarm,) and alarm.subject == ("growatt", "", "home")
+        assert first == (alarm,)
+        assert alarm.subject == ("growatt", "", "home")
         assert alarm.seen == "locked until 2026-06-01 14:00 UTC: error 507"
 
 

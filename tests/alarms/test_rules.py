@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from heliograph.alarms.history import SLOT, SLOTS_PER_DAY, PlantHistory, Slot
+from heliograph.alarms.history import SLOT, SLOTS_PER_DAY, Slot, SlotHistory
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
 from heliograph.collect.freshness import Freshness
@@ -20,7 +20,7 @@ def power(number, peak=4000.0):
 
 
 def history(slot=lambda day, number: Slot(power(number)), days=40, until=NOW):
-    past = PlantHistory()
+    past = SlotHistory()
     for number in range((until // 86400 - days) * SLOTS_PER_DAY, until // SLOT - 1):
         past.add(number, slot(number // SLOTS_PER_DAY - TODAY, number))
     return past

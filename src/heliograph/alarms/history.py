@@ -56,7 +56,7 @@ class Slot(NamedTuple):
         return (self.soc or 0.0) >= FULL and (self.grid is None or self.grid > _EXPORTS)
 
 
-class PlantHistory:
+class SlotHistory:
     """The slots of one plant in the order of time; a slot is numbered by `epoch seconds // SLOT`.
 
     `shift` is the number of slots by which the plant's noon is later than that of UTC, so that no night is split.
@@ -71,7 +71,7 @@ class PlantHistory:
         self._best: dict[int, array[float]] = {}
         self.day_parts: dict[tuple[str, int], float | None] = {}
         """What the rules computed of days that are over, by rule and day."""
-        self.similar: tuple[int, list[PlantHistory]] | None = None
+        self.similar: tuple[int, list[SlotHistory]] | None = None
         """The neighbours whose yield went along with this plant's, and the day on which they were chosen."""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -236,6 +237,31 @@ def alarm_id(key: str) -> str:
     '6e6b60'
     """
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+
+
+def alarm_data(alarm: Alarm, now: int) -> dict[str, Any]:
+    """Return an alarm as JSON-ready data, for the API and `heliograph alarms --json`."""
+    state, rule = alarm.state(now), RULES[alarm.rule]
+    return {
+        "id": alarm.id,
+        "rule": alarm.rule,
+        "severity": rule.severity,
+        "state": state and state.value,
+        "vendor": alarm.subject.vendor,
+        "plant": alarm.subject.plant or None,
+        "account": alarm.subject.account or None,
+        "name": alarm.title,
+        "title": rule.title,
+        "seen": alarm.seen,
+        "advice": rule.advice,
+        "raised_at": _iso(alarm.raised_at),
+        "cleared_at": _iso(alarm.cleared_at),
+        "snoozed_until": _iso(alarm.response.until if state is AlarmState.SNOOZED and alarm.response else None),
+    }
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def alarm_from_row(row: AlarmRow) -> Alarm | None:

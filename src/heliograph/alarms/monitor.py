@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.alarms.engine import next_alarm
-from heliograph.alarms.history import KEPT_DAYS, MEAN_METRICS, SLOT, SLOTS_PER_DAY, PlantHistory, Slot
+from heliograph.alarms.history import KEPT_DAYS, MEAN_METRICS, SLOT, SLOTS_PER_DAY, Slot, SlotHistory
 from heliograph.alarms.model import RULES, Alarm, AlarmSubject, alarm_from_row
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
@@ -20,7 +20,7 @@ from heliograph.eventlog import LogEvent
 from heliograph.store.base import MAX_AHEAD, Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from heliograph.alarms.model import Judgement
     from heliograph.current import AccountStatus, PlantState
@@ -54,7 +54,7 @@ class AlarmMonitor:
     ignored: frozenset[str] = frozenset()
     """Names of the rules that are switched off."""
     _current: CurrentState | None = None
-    _histories: dict[Series, PlantHistory] = field(default_factory=dict)
+    _histories: dict[Series, SlotHistory] = field(default_factory=dict)
 
     def evaluate(self, store: Store, accounts: Iterable[AccountStatus], now: int) -> tuple[Alarm, ...]:
         """Judge all plants and accounts, store what changed, and return the alarms that were ever raised."""
@@ -73,6 +73,10 @@ class AlarmMonitor:
                 after = Alarm(rule=judgement.rule, subject=subject, title=title, judged_at=now)
             if after is not None and after != before and not _is_same(before, after):
                 changed[key] = after
+        for alarm in changed.values():
+            if now in {alarm.raised_at, alarm.cleared_at}:
+                event = "alarm.raised" if alarm.is_active else "alarm.cleared"
+                _log.warning(LogEvent(event, rule=alarm.rule, of=alarm.title, seen=alarm.seen))
         if changed:
             store.write(Batch(alarms=[alarm.row() for alarm in changed.values()]))
         return stored_alarms(store)
@@ -99,7 +103,7 @@ class AlarmMonitor:
         history = self._histories.get(plant.series)
         if history is None:
             offset = datetime.fromtimestamp(now, UTC).astimezone(plant.zone).utcoffset() or timedelta()
-            history = self._histories[plant.series] = PlantHistory(round(offset / timedelta(seconds=SLOT)))
+            history = self._histories[plant.series] = SlotHistory(round(offset / timedelta(seconds=SLOT)))
         end = now // SLOT - 1
         start = history.next_slot if history.next_slot is not None else end - KEPT_DAYS * SLOTS_PER_DAY
         if start >= end:
@@ -116,7 +120,7 @@ def _is_same(before: Alarm | None, after: Alarm) -> bool:
 
 
 def _view(
-    store: Store, plant: PlantState, history: PlantHistory, neighbours: Sequence[PlantHistory], now: int
+    store: Store, plant: PlantState, history: SlotHistory, neighbours: Sequence[SlotHistory], now: int
 ) -> PlantView:
     ahead = max(store.sample_times(plant.series, now + MAX_AHEAD + 1, now + _AHEAD_WINDOW), default=None)
     return PlantView(
@@ -150,17 +154,18 @@ async def run(
     monitor: AlarmMonitor,
     store: StoreThread,
     accounts: Callable[[], Iterable[AccountStatus]],
-    notify: Callable[[Sequence[Alarm], int], None],
+    announce: Callable[[Sequence[Alarm], StoreThread, int], Awaitable[object]],
     clock: Clock,
     stop: asyncio.Event,
 ) -> None:
-    """Evaluate every five minutes until stopped; `notify` receives all alarms and must not block."""
+    """Evaluate every five minutes until stopped; `announce` sends notifications about the alarms."""
     problem = ""
     while not stop.is_set():
         now = int(clock.now())
         try:
             statuses = await asyncio.to_thread(accounts)
-            notify(await store.run(partial(monitor.evaluate, accounts=statuses, now=now)), now)
+            alarms = await store.run(partial(monitor.evaluate, accounts=statuses, now=now))
+            await announce(alarms, store, now)
             problem = ""
         except StoreError as error:
             if str(error) != problem:

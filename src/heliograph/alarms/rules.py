@@ -14,7 +14,7 @@ from heliograph.store.base import MAX_AHEAD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from heliograph.alarms.history import PlantHistory, Slot
+    from heliograph.alarms.history import Slot, SlotHistory
     from heliograph.alarms.views import AccountView, PlantView
 
 _HOUR = 3600
@@ -136,7 +136,7 @@ def _is_low(part: float, limit: float) -> bool | None:
     return True if part < limit else False if part > RECOVERED_PART else None
 
 
-def fleet_is_low(neighbours: Sequence[PlantHistory], today: int) -> bool:
+def fleet_is_low(neighbours: Sequence[SlotHistory], today: int) -> bool:
     """Return whether most of at least three other plants have been low too: that is the weather."""
     parts = [
         max((part for day in range(today - LOW_DAYS, today) if (part := best_part(one, day)) is not None), default=None)
@@ -146,7 +146,7 @@ def fleet_is_low(neighbours: Sequence[PlantHistory], today: int) -> bool:
     return len(known) >= MIN_NEIGHBOURS and median(known) < LOW_PART * 1.2
 
 
-def best_part(history: PlantHistory, day: int) -> float | None:
+def best_part(history: SlotHistory, day: int) -> float | None:
     """Return the best two hours of a day, as a part of the best days' power at the same time; None if unknown."""
     key = "best_part", day
     if key not in history.day_parts:
@@ -154,7 +154,7 @@ def best_part(history: PlantHistory, day: int) -> float | None:
     return history.day_parts[key]
 
 
-def _best_part(history: PlantHistory, day: int) -> float | None:
+def _best_part(history: SlotHistory, day: int) -> float | None:
     floor = history.peak(day) * 0.3
     pairs = [(history.pv(one), history.best(one)) for one in history.slots_of(day)]
     found = None
@@ -183,7 +183,7 @@ def _low_among_neighbours(plant: PlantView) -> Judgement:
     return Judgement("low_among_neighbours", _is_low(max(known), NEIGHBOUR_PART), seen)
 
 
-def similar_plants(history: PlantHistory, neighbours: Sequence[PlantHistory], today: int) -> list[PlantHistory]:
+def similar_plants(history: SlotHistory, neighbours: Sequence[SlotHistory], today: int) -> list[SlotHistory]:
     """Return the plants whose daily yields went along with this plant's: they have the same weather."""
     if history.similar is None or history.similar[0] != today:
         found = [one for one in neighbours if _went_along(history, one, today)]
@@ -191,13 +191,13 @@ def similar_plants(history: PlantHistory, neighbours: Sequence[PlantHistory], to
     return history.similar[1]
 
 
-def _went_along(one: PlantHistory, other: PlantHistory, today: int) -> bool:
+def _went_along(one: SlotHistory, other: SlotHistory, today: int) -> bool:
     pairs = [(_day_part(one, today - ago), _day_part(other, today - ago)) for ago in USUAL_DAYS]
     known = [abs(left - right) for left, right in pairs if left is not None and right is not None]
     return len(known) >= MIN_DAYS and sum(known) / len(known) < SIMILAR
 
 
-def _day_part(history: PlantHistory, day: int) -> float | None:
+def _day_part(history: SlotHistory, day: int) -> float | None:
     """Return the yield of a day as a part of the best at the same times; None without enough hours."""
     key = "day_part", day
     if key not in history.day_parts:
@@ -209,7 +209,7 @@ def _day_part(history: PlantHistory, day: int) -> float | None:
     return history.day_parts[key]
 
 
-def part_of_neighbours(history: PlantHistory, neighbours: Sequence[PlantHistory], day: int) -> float | None:
+def part_of_neighbours(history: SlotHistory, neighbours: Sequence[SlotHistory], day: int) -> float | None:
     """Return a day's yield as a part of the expected one; None without enough neighbours, hours or light.
 
     Expected is the plant's own best at the same time, times the median of that ratio among the neighbours.
@@ -220,7 +220,7 @@ def part_of_neighbours(history: PlantHistory, neighbours: Sequence[PlantHistory]
     return history.day_parts[key]
 
 
-def _part_of_neighbours(history: PlantHistory, neighbours: Sequence[PlantHistory], day: int) -> float | None:
+def _part_of_neighbours(history: SlotHistory, neighbours: Sequence[SlotHistory], day: int) -> float | None:
     yielded = expected = best_sum = 0.0
     for number in history.slots_of(day):
         power, best = history.pv(number), history.best(number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from heliograph.alarms.history import PlantHistory
+    from heliograph.alarms.history import SlotHistory
     from heliograph.collect.freshness import Freshness
     from heliograph.keeper import Budget
     from heliograph.model import Status
@@ -30,7 +30,7 @@ class PlantView:
 
     now: int
     freshness: Freshness
-    history: PlantHistory
+    history: SlotHistory
     measured_at: int | None = None
     arrival_delay: float = 0.0
     """The usual seconds from a measurement to its fetch, if they are many."""
@@ -39,7 +39,7 @@ class PlantView:
     values: Mapping[str, float | None] = field(default_factory=dict)
     status: Status | None = None
     devices: Sequence[DeviceView] = ()
-    neighbours: Sequence[PlantHistory] = ()
+    neighbours: Sequence[SlotHistory] = ()
     """Other plants that have the same time zone."""
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "call": "make one API call and print its response as JSON",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
+    "alarms": "list, acknowledge and snooze alarms, and test the notifications",
     "status": "show request quotas, sessions and the store; sends nothing",
     "doctor": "find problems and how to fix them; never logs in",
     "service": "install, show or remove the systemd service that runs `heliograph run`",

@@ -46,13 +46,17 @@ class BackgroundTask(NamedTuple):
 
 def check_installed(config: Config) -> None:
     """Raise `ConfigError` if the configuration needs an extra that is not installed."""
-    extras = {"mqtt": (config.mqtt, ("aiomqtt",)), "web": (config.serve, ("starlette", "uvicorn", "htpy"))}
+    extras: dict[str, tuple[object, tuple[str, ...]]] = {
+        "mqtt": (config.mqtt, ("aiomqtt",)),
+        "web": (config.serve, ("starlette", "uvicorn", "htpy")),
+        "alerts": (config.alarms.services, ("apprise",)),
+    }
+    sections = {"mqtt": "[mqtt]", "web": "[serve]", "alerts": "notify under [alarms]"}
     for extra, (table, modules) in extras.items():
         missing = [name for name in modules if find_spec(name) is None] if table else []
         if missing:
-            section = "[mqtt]" if extra == "mqtt" else "[serve]"
             raise ConfigError(
-                f"{section} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
+                f"{sections[extra]} needs {missing[0]}, which is not installed: pip install 'heliograph[{extra}]'"
             )
 
 
@@ -80,6 +84,7 @@ def background_tasks(
     """Return the background tasks that the configuration requires."""
     tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
     tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
+    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, store, clock)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
@@ -105,6 +110,16 @@ def background_tasks(
         options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock}
         tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
+
+
+def _alarms_task(
+    config: Config, accounts: Sequence[Account], store: StoreThread, clock: Clock
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    from heliograph.alarms import monitor, notify  # noqa: PLC0415 - `collect --once` needs neither
+
+    watching = monitor.AlarmMonitor(frozenset(config.alarms.ignore))
+    notifier = notify.AlarmNotifier(config.alarms)
+    return partial(monitor.run, watching, store, AccountStatusProvider(accounts), notifier.announce, clock)
 
 
 @asynccontextmanager
