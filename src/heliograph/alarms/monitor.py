@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from heliograph.store.base import Series, Store
     from heliograph.store.threaded import StoreThread
 
-INTERVAL = 300.0
+INTERVAL = 60.0
 """Seconds between two evaluations."""
+_MAX_NEIGHBOURS = 40
+"""Plants that one plant is compared with at most: every pair takes time."""
 _AHEAD_WINDOW = 3 * 24 * 3600
 
 _log = logging.getLogger(__name__)
@@ -91,12 +93,18 @@ class AlarmMonitor:
             zones.setdefault(str(plant.zone), []).append(plant)
         for plant in plants:
             subject = AlarmSubject(plant.series.vendor, plant.series.plant)
-            others = [self._histories[one.series] for one in zones[str(plant.zone)] if one is not plant]
+            others = self._neighbours(plant, zones[str(plant.zone)])
             for judgement in judge_plant(_view(store, plant, self._histories[plant.series], others, now)):
                 yield judgement, subject, plant.title
         for account in accounts:
             for judgement in judge_account(AccountView(budget=account.budget)):
                 yield judgement, AlarmSubject(account.vendor, "", account.name), account.name
+
+    def _neighbours(self, plant: PlantState, same_zone: Sequence[PlantState]) -> list[SlotHistory]:
+        """Return other plants of the same time zone, those of the same account first."""
+        others = [one for one in same_zone if one is not plant]
+        others.sort(key=lambda one: one.account != plant.account)
+        return [self._histories[one.series] for one in others[:_MAX_NEIGHBOURS]]
 
     def _update_history(self, store: Store, plant: PlantState, now: int) -> None:
         """Add the half hours that are over; those of the last poll may still change."""
@@ -158,7 +166,7 @@ async def run(
     clock: Clock,
     stop: asyncio.Event,
 ) -> None:
-    """Evaluate every five minutes until stopped; `announce` sends notifications about the alarms."""
+    """Evaluate every minute until stopped; `announce` sends notifications about the alarms."""
     problem = ""
     while not stop.is_set():
         now = int(clock.now())

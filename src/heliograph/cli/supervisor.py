@@ -17,7 +17,9 @@ from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
+from heliograph.store import open_store
 from heliograph.store.base import series_of
+from heliograph.store.threaded import StoreThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.outputs.delivery import DeliveryLoop
     from heliograph.store.base import Series
-    from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0
 """Seconds to wait at the end for deliveries in progress; unacknowledged ones are sent again at the next start."""
@@ -84,7 +85,7 @@ def background_tasks(
     """Return the background tasks that the configuration requires."""
     tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
     tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
-    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, store, clock)))
+    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, location, clock)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
@@ -113,13 +114,22 @@ def background_tasks(
 
 
 def _alarms_task(
-    config: Config, accounts: Sequence[Account], store: StoreThread, clock: Clock
+    config: Config, accounts: Sequence[Account], location: str, clock: Clock
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from heliograph.alarms import monitor, notify  # noqa: PLC0415 - `collect --once` needs neither
 
     watching = monitor.AlarmMonitor(frozenset(config.alarms.ignore))
     notifier = notify.AlarmNotifier(config.alarms)
-    return partial(monitor.run, watching, store, AccountStatusProvider(accounts), notifier.announce, clock)
+
+    async def run(stop: asyncio.Event) -> None:
+        # A thread of its own: the weeks of many plants take seconds to read.
+        store = StoreThread(partial(open_store, location))
+        try:
+            await monitor.run(watching, store, AccountStatusProvider(accounts), notifier.announce, clock, stop)
+        finally:
+            await store.close()
+
+    return run
 
 
 @asynccontextmanager
