@@ -54,7 +54,7 @@ def test_plant_page_shows_raised_alarms_with_the_next_step(site):
 
 def test_status_page_lists_every_active_alarm(site):
     page = site.ask("/status").body.decode()
-    for text in ("No yield in daylight", "Yield far below the plant", "Acknowledged", "account home"):
+    for text in ("No yield in daylight", "Yield far below the plant", "Acknowledged", "Account home"):
         assert text in page
     assert "A device reports a fault" not in page
 
@@ -62,7 +62,7 @@ def test_status_page_lists_every_active_alarm(site):
 def test_fleet_page_counts_raised_alarms(site):
     page = site.ask("/").body.decode()
     assert "2 alarms" in page
-    assert "no yield in daylight (1), the daily request quota is nearly used (1)" in page
+    assert "No yield in daylight (1), the daily request quota is nearly used (1)" in page
 
 
 def test_metrics_have_a_line_per_active_alarm(site):

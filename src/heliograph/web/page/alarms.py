@@ -12,7 +12,8 @@ from heliograph.web.page.format import Badge, clock_time, count
 from heliograph.web.page.layout import badge, local_zone, notice, plant_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+    from datetime import tzinfo
 
     from heliograph.alarms.model import Alarm
     from heliograph.current import PlantState
@@ -37,9 +38,9 @@ def plant_alarm_notices(plant: PlantState, alarms: Iterable[Alarm], now: int) ->
 def _notice(alarm: Alarm, plant: PlantState, now: int) -> h.Element:
     rule = RULES[alarm.rule]
     since = clock_time(alarm.raised_at or now, plant.zone, now)
-    seen = f"{alarm.seen[:1].upper()}{alarm.seen[1:]}. " if alarm.seen else ""
+    seen = f"{_sentence(alarm.seen)}. " if alarm.seen else ""
     answer = h.code[f"heliograph alarms ack {alarm.id}"]
-    title = f"{rule.title[:1].upper()}{rule.title[1:]}, since {since}"
+    title = f"{_sentence(rule.title)}, since {since}"
     return notice(_TONES[rule.severity], title, [seen, rule.advice, " To hide this: ", answer])
 
 
@@ -49,40 +50,36 @@ def alarm_summary(system: SystemState) -> h.Element | None:
     if not raised:
         return None
     causes = {RULES[one.rule].title: sum(other.rule == one.rule for other in raised) for one in raised}
-    text = [f"{title} ({number})" for title, number in causes.items()]
+    text = _sentence(", ".join(f"{title} ({number})" for title, number in causes.items()))
     tone = "bad" if any(RULES[one.rule].severity == "error" for one in raised) else "warn"
-    return notice(tone, count(len(raised), "alarm", "alarms"), [", ".join(text), ". ", h.a(href="/status")["Details"]])
+    return notice(tone, count(len(raised), "alarm", "alarms"), [text, ". ", h.a(href="/status")["Details"]])
 
 
 def alarm_list(system: SystemState) -> h.Node:
-    """Return the table of all alarms that are not over."""
+    """Return the list of all alarms that are not over."""
+    zones = {plant.series[:2]: plant.zone for plant in system.plants}
     active = [one for one in system.alarms if one.is_active]
     return h.section(".card", aria_labelledby="alarms")[
         h.h2(id="alarms")["Alarms"],
-        h.div(".wide")[
-            h.table(".rows")[
-                h.thead[h.tr[[h.th(scope="col")[word] for word in ("Alarm", "Of", "State", "Since", "What to do")]]],
-                h.tbody[[_row(one, system) for one in active]],
-            ]
-        ]
+        h.ul(".alarms")[[_item(one, system.at, zones.get(one.subject[:2]) or local_zone()) for one in active]]
         if active
         else h.p(".hint")["No alarms."],
     ]
 
 
-def _row(alarm: Alarm, system: SystemState) -> h.Element:
-    rule, state = RULES[alarm.rule], alarm.state(system.at) or AlarmState.RAISED
+def _item(alarm: Alarm, now: int, zone: tzinfo) -> h.Element:
+    rule, state = RULES[alarm.rule], alarm.state(now) or AlarmState.RAISED
     label, sentence = _STATES.get(state, _STATES[AlarmState.RAISED])
     tone = _TONES[rule.severity] if state is AlarmState.RAISED else "quiet"
     series = Series(alarm.subject.vendor, alarm.subject.plant)
-    of = h.a(href=plant_path(series))[alarm.title] if alarm.subject.plant else f"account {alarm.title}"
-    cells: Sequence[tuple[str, h.Node]] = (
-        ("Of", of),
-        ("State", badge(Badge(label, sentence, tone))),
-        ("Since", clock_time(alarm.raised_at or system.at, local_zone(), system.at)),
-        ("What to do", [rule.advice, h.small[f" {alarm.id}"]]),
-    )
-    return h.tr[
-        h.th(scope="row")[h.span(".name")[f"{rule.title[:1].upper()}{rule.title[1:]}"], h.small[alarm.seen]],
-        [h.td(data_label=name)[content] for name, content in cells],
+    of = h.a(href=plant_path(series))[alarm.title] if alarm.subject.plant else f"Account {alarm.title}"
+    since = clock_time(alarm.raised_at or now, zone, now)
+    return h.li[
+        h.h3[h.span[_sentence(rule.title)], badge(Badge(label, sentence, tone))],
+        h.p[of, f", since {since}", f": {alarm.seen}." if alarm.seen else "."],
+        h.p(".hint")[rule.advice, " ", h.code[alarm.id]],
     ]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
