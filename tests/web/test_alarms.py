@@ -40,7 +40,7 @@ def test_api_lists_active_alarms_and_filters_them(site):
     assert site.ask("/api/v1/alarms?state=unknown").status == 400
     (found,) = site.ask("/api/v1/alarms?rule=no_yield").json["alarms"]
     assert (found["plant"], found["account"], found["seen"]) == ("11", None, SEEN)
-    assert found["raised_at"] == "2026-06-21T09:00:00+00:00"
+    assert found["raised_at"] == "2026-06-21T09:00:00Z"
 
 
 def test_plant_page_shows_raised_alarms_with_the_next_step(site):

@@ -261,7 +261,7 @@ def alarm_data(alarm: Alarm, now: int) -> dict[str, Any]:
 
 
 def _iso(at: int | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
+    return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def alarm_from_row(row: AlarmRow) -> Alarm | None:
