@@ -12,6 +12,7 @@ from heliograph.alarms.model import Alarm, AlarmResponse, AlarmSubject
 from heliograph.alarms.notify import AlarmNotifier, SentNotice, change_of, due_alarms, message_of, sent_notices
 from heliograph.config.alarms import AlarmsConfig
 from heliograph.core.redact import Secret
+from heliograph.outputs.sink import SinkProgress
 from heliograph.store import open_store
 from heliograph.store.threaded import StoreThread
 
@@ -140,13 +141,15 @@ def test_hanging_service_is_given_up_and_the_others_count(tmp_path):
 
 
 def test_failed_message_is_repeated_later_and_its_reason_has_no_address(tmp_path, caplog):
-    notifier = AlarmNotifier(CONFIG, program(REPEAT))
+    notifier = AlarmNotifier(CONFIG, program(REPEAT), progress=SinkProgress("alarm messages"))
     rounds = [(LATER, alarm()), (LATER + 300, alarm())]
     assert announce(notifier, tmp_path / "store.sqlite", *rounds) == [False, False]
     assert "secret-token" not in caplog.text + str(notifier.results)
     assert "cannot reach ***" in caplog.text
+    assert notifier.progress == SinkProgress("alarm messages", problem="service 1 (ntfy): cannot reach ***")
     notifier.command = program(ECHO, tmp_path / "received")
     assert announce(notifier, tmp_path / "store.sqlite", (LATER + 900, alarm())) == [True]
+    assert notifier.progress == SinkProgress("alarm messages", sent=1)
 
 
 def test_sending_program_that_cannot_start_work_is_a_failed_message(tmp_path):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from heliograph.alarms.model import Alarm
     from heliograph.config.alarms import AlarmsConfig
+    from heliograph.outputs.sink import SinkProgress
     from heliograph.store.base import Store
     from heliograph.store.threaded import StoreThread
 
@@ -140,6 +141,8 @@ class AlarmNotifier:
     timeout: float = SEND_SECONDS
     results: tuple[ServiceResult, ...] = ()
     """The results of the last message."""
+    progress: SinkProgress | None = None
+    """Receives the number of messages and the last problem, for the status page and the metrics."""
     _retry_at: int = field(default=0)
 
     async def announce(self, alarms: Sequence[Alarm], store: StoreThread, now: int) -> bool:
@@ -151,9 +154,12 @@ class AlarmNotifier:
         if not due:
             return False
         self.results = await self.send(message_of(due, self.config.zone))
-        for result in self.results:
-            if not result.accepted:
-                _log.warning(LogEvent("notification.failed", service=result.name, why=result.problem))
+        failed = [result for result in self.results if not result.accepted]
+        for result in failed:
+            _log.warning(LogEvent("notification.failed", service=result.name, why=result.problem))
+        if self.progress is not None:
+            self.progress.sent += len(failed) < len(self.results)
+            self.progress.problem = "; ".join(f"{one.name}: {one.problem}" for one in failed) or None
         if not any(result.accepted for result in self.results):
             self._retry_at = now + RETRY_SECONDS
             return False

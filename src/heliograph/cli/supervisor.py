@@ -85,7 +85,10 @@ def background_tasks(
     """Return the background tasks that the configuration requires."""
     tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
     tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
-    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, location, clock)))
+    progress = [delivery.progress for delivery in deliveries]
+    notified = SinkProgress("alarm messages") if config.alarms.services is not None else None
+    progress += [] if notified is None else [notified]
+    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, location, clock, notified)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if config.serve is None and config.mqtt is None:
@@ -101,7 +104,6 @@ def background_tasks(
                 poller.boost()
 
     statuses = AccountStatusProvider(accounts, problems)
-    progress = [delivery.progress for delivery in deliveries]
     if config.mqtt is not None:
         from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - an extra
 
@@ -114,12 +116,12 @@ def background_tasks(
 
 
 def _alarms_task(
-    config: Config, accounts: Sequence[Account], location: str, clock: Clock
+    config: Config, accounts: Sequence[Account], location: str, clock: Clock, progress: SinkProgress | None
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from heliograph.alarms import monitor, notify  # noqa: PLC0415 - `collect --once` needs neither
 
     watching = monitor.AlarmMonitor(frozenset(config.alarms.ignore))
-    notifier = notify.AlarmNotifier(config.alarms)
+    notifier = notify.AlarmNotifier(config.alarms, progress=progress)
 
     async def run(stop: asyncio.Event) -> None:
         # A thread of its own: the weeks of many plants take seconds to read.
