@@ -93,7 +93,8 @@ def _fault(plant: PlantView) -> Judgement:
         code = (device.fault_code or "").strip()
         if code.lower() not in _NO_FAULT or device.status is Status.FAULT:
             text = f": {device.fault_text}" if device.fault_text else ""
-            return Judgement("fault", True, f"{device.title} reports fault {code or '(no code)'}{text}")
+            seen = f"{device.title} reports fault {code or '(no code)'}{text}"
+            return Judgement("fault", True, "".join(char if char.isprintable() else " " for char in seen[:300]))
     return Judgement("fault", plant.status is Status.FAULT, "the cloud shows the plant as faulty")
 
 
