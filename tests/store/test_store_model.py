@@ -83,6 +83,7 @@ class Model:
                 for span in SPANS
             },
             "polls": self.polls,
+            "alarms": (),
         }
 
 
