@@ -19,6 +19,7 @@ from heliograph.store.base import (
     StoredMeasurements,
     UnreadableRow,
 )
+from heliograph.store.copying import all_batches
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -486,3 +487,8 @@ def test_migration_adds_alarms_to_an_older_store(place):
         assert store.alarms() == ()
         store.write(Batch(alarms=[AlarmRow("offline", 10, "{}", None)]))
         assert (len(store.alarms()), len(store.latest())) == (1, 1)
+
+
+def test_copy_of_a_store_has_its_alarms(store):
+    store.write(Batch(alarms=[AlarmRow("offline", 10, "{}", '{"at": 20}')]))
+    assert [row for batch in all_batches(store) for row in batch.alarms] == list(store.alarms())

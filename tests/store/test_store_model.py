@@ -83,7 +83,6 @@ class Model:
                 for span in SPANS
             },
             "polls": self.polls,
-            "alarms": (),
         }
 
 

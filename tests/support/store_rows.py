@@ -37,5 +37,4 @@ def everything(store):
         "asked": {(row.series, span): store.queries(row.series, span) for row in known for span in SPANS},
         "measurements": [one for row in known for one in store.measurements(row.series, -(2**40), 2**40)],
         "polls": store.poll_statuses() if store else {},
-        "alarms": store.alarms() if store else (),
     }
