@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ForwardRef
 from coverage_tables import home_assistant_growatt_table
 
 from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
+from heliograph.alarms.model import RULES
 from heliograph.cli.recipes.programs import RECIPES
 from heliograph.collect.schedule import POLL_SHARE, Daylight, poll_rhythm
 from heliograph.core.endpoint import Endpoint, operations
@@ -65,6 +66,21 @@ DIALECTS = {
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
+
+
+def alarm_rules() -> str:
+    """Return the table of alarm rules."""
+    rows = ["| rule | alarm | severity | raised after | over after | what to do |", "|---|---|---|---|---|---|"]
+    rows += [
+        f"| `{rule.name}` | {rule.title} | {rule.severity} | {_minutes(rule.raise_after)} "
+        f"| {_minutes(rule.clear_after)} | {rule.advice} |"
+        for rule in RULES.values()
+    ]
+    return "\n".join(rows)
+
+
+def _minutes(seconds: int) -> str:
+    return "at once" if not seconds else f"{seconds // 3600} h" if seconds >= 7200 else f"{seconds // 60} min"
 
 
 def calls(declarations: type) -> str:
@@ -440,6 +456,7 @@ TABLES = {
     "home assistant growatt": home_assistant_growatt_table,
     "errors": error_tree,
     "settings api": settings_api,
+    "alarm rules": alarm_rules,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,

@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliograph.alarms.model import AlarmState
 from heliograph.collect.freshness import Freshness
 from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import discovery as ha
-from heliograph.outputs.mqtt.state import device_state
+from heliograph.outputs.mqtt.state import device_state, plant_state
 from heliograph.outputs.mqtt.topics import Topics, display_text, topic_level
 from heliograph.store.base import Series
+from support.alarm_rows import raised
 
 TOPICS = Topics("heliograph")
 ROOF, BOX = Series("growatt", "1234567"), Series("growatt", "1234567", "TLX7A")
@@ -84,12 +86,12 @@ def test_discovery_metric_has_class_and_unit_required_by_energy_dashboard(key, d
 
 def test_describe_plant_has_an_entity_for_every_metric():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))}
-    assert keys == METRICS.keys() | {"status", "freshness", "measured_at"}
+    assert keys == METRICS.keys() | {"status", "freshness", "measured_at", "alarm"}
 
 
 def test_describe_plant_has_entities_only_for_given_metrics():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
-    assert keys == {"pv_power", "status", "freshness", "measured_at"}
+    assert keys == {"pv_power", "status", "freshness", "measured_at", "alarm"}
 
 
 def test_describe_device_refers_to_plant_via_device():
@@ -226,3 +228,15 @@ def test_discovery_money_has_class_currency_and_reset_at_midnight():
 def test_discovery_of_a_plant_without_a_tariff_has_no_money():
     keys = {one.key for one in ha.describe_plant(TOPICS, plant(), METRICS).entities}
     assert not keys & {"cost_today", "income_today", "savings_today", "co2_today"}
+
+
+def test_alarm_of_a_plant_is_a_binary_sensor_with_attributes():
+    topic = "homeassistant/binary_sensor/heliograph_growatt_1234567/alarm/config"
+    config = discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))[topic]
+    assert (config["device_class"], config["payload_on"]) == ("problem", "True")
+    assert config["json_attributes_topic"] == config["state_topic"]
+    state = plant_state(plant(), alarms=[(raised(seen="0 W\n"), AlarmState.RAISED)])
+    assert state["alarm"] is True
+    assert [(one["rule"], one["state"], one["seen"]) for one in state["alarms"]] == [("no_yield", "raised", "0 W")]
+    assert plant_state(plant())["alarm"] is False
+    assert plant_state(plant(), alarms=[(raised(), AlarmState.SNOOZED)])["alarm"] is False

@@ -9,6 +9,7 @@ from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
 from heliograph.store.base import (
+    AlarmRow,
     Batch,
     PollStatus,
     QueryRecord,
@@ -18,6 +19,7 @@ from heliograph.store.base import (
     StoredMeasurements,
     UnreadableRow,
 )
+from heliograph.store.copying import all_batches
 from support.paths import DOCS
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
@@ -208,7 +210,7 @@ def test_poll_statuses_of_many_plants_are_replaced(store):
 def test_migration_adds_poll_statuses_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
-    for table in ("poll", "layout", "measurement", "import_batch", "imported_energy"):
+    for table in ("poll", "layout", "measurement", "import_batch", "imported_energy", "alarm"):
         place.run(f"DROP TABLE {table}")
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
@@ -230,7 +232,7 @@ def test_migration_adds_account_and_size_to_an_older_store(place):
         store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
-    for table in ("layout", "measurement", "import_batch", "imported_energy"):
+    for table in ("layout", "measurement", "import_batch", "imported_energy", "alarm"):
         place.run(f"DROP TABLE {table}")
     place.set_version(4)
     with place.open() as store:
@@ -467,3 +469,26 @@ def test_measurements_with_a_damaged_text_raise_instead_of_guessing(place):
     place.run("UPDATE measurement SET contents = '[1,2'")
     with place.open() as store, pytest.raises(UnreadableRow, match="measurements"):
         store.latest_measurements(BOX)
+
+
+def test_alarm_contents_and_response_are_merged(store):
+    store.write(Batch(alarms=[AlarmRow("offline", 10, '{"rule": "offline"}', None)]))
+    store.write(Batch(alarms=[AlarmRow("offline", 20, None, '{"at": 20}')]))
+    store.write(Batch(alarms=[AlarmRow("offline", 30, '{"rule": "offline", "seen": "x"}', None)]))
+    assert store.alarms() == (AlarmRow("offline", 30, '{"rule": "offline", "seen": "x"}', '{"at": 20}'),)
+
+
+def test_migration_adds_alarms_to_an_older_store(place):
+    with place.open() as store:
+        store.write(Batch(samples=[SAMPLE]))
+    place.run("DROP TABLE alarm")
+    place.set_version(6)
+    with place.open() as store:
+        assert store.alarms() == ()
+        store.write(Batch(alarms=[AlarmRow("offline", 10, "{}", None)]))
+        assert (len(store.alarms()), len(store.latest())) == (1, 1)
+
+
+def test_copy_of_a_store_has_its_alarms(store):
+    store.write(Batch(alarms=[AlarmRow("offline", 10, "{}", '{"at": 20}')]))
+    assert [row for batch in all_batches(store) for row in batch.alarms] == list(store.alarms())

@@ -31,6 +31,7 @@ COMMANDS = {
     "record": "record the responses of an account, with private data replaced, for a bug report",
     "settings": "show and change the settings of a device",
     "serve": "serve the web page, the JSON API and metrics from the store",
+    "alarms": "list, acknowledge and snooze alarms, and test the notifications",
     "status": "show request quotas, sessions and the store; sends nothing",
     "doctor": "find problems and how to fix them; never logs in",
     "backup": "write store, account states, journals and configuration into one file",

@@ -20,7 +20,9 @@ from heliograph.errors import ConfigError, HeliographError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.http import is_local_host
 from heliograph.outputs.sink import SinkProgress
+from heliograph.store import open_store
 from heliograph.store.base import series_of
+from heliograph.store.threaded import StoreThread
 from heliograph.tariffs.price_files import keep_prices
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.outputs.delivery import DeliveryLoop
     from heliograph.store.base import Series
-    from heliograph.store.threaded import StoreThread
 
 GRACE = 2.0
 """Seconds to wait at the end for deliveries in progress; unacknowledged ones are sent again at the next start."""
@@ -50,12 +51,16 @@ class BackgroundTask(NamedTuple):
 
 def check_installed(config: Config) -> None:
     """Raise `ConfigError` if the configuration needs an extra that is not installed."""
-    extras = {"mqtt": (config.mqtt, ("aiomqtt",)), "web": (config.serve, ("starlette", "uvicorn", "htpy"))}
+    extras: dict[str, tuple[object, tuple[str, ...]]] = {
+        "mqtt": (config.mqtt, ("aiomqtt",)),
+        "web": (config.serve, ("starlette", "uvicorn", "htpy")),
+        "alerts": (config.alarms.services, ("apprise",)),
+    }
+    sections = {"mqtt": "[mqtt]", "web": "[serve]", "alerts": "notify under [alarms]"}
     for extra, (table, modules) in extras.items():
         missing = [name for name in modules if find_spec(name) is None] if table else []
         if missing:
-            section = "[mqtt]" if extra == "mqtt" else "[serve]"
-            raise ConfigError(f"{section} needs {missing[0]}, which is not installed: {extra_command(extra)}")
+            raise ConfigError(f"{sections[extra]} needs {missing[0]}, which is not installed: {extra_command(extra)}")
 
 
 def warn_unencrypted(config: Config) -> None:
@@ -82,6 +87,10 @@ def background_tasks(
     """Return the background tasks that the configuration requires."""
     tasks = [BackgroundTask(delivery.progress.name, delivery.run) for delivery in deliveries]
     tasks.append(BackgroundTask("queues", partial(watch_queues, pollers, clock)))
+    progress = [delivery.progress for delivery in deliveries]
+    notified = SinkProgress("alarm messages") if config.alarms.services is not None else None
+    progress += [] if notified is None else [notified]
+    tasks.append(BackgroundTask("alarms", _alarms_task(config, accounts, location, clock, notified)))
     if any(account.writes for account in accounts):
         tasks.append(BackgroundTask("curtailments", partial(restore_until_stopped, accounts, clock)))
     if any(one.source is not None and one.source.is_url for one in config.tariffs):
@@ -100,7 +109,6 @@ def background_tasks(
                 poller.boost()
 
     statuses = AccountStatusProvider(accounts, problems)
-    progress = [delivery.progress for delivery in deliveries]
     if config.mqtt is not None:
         from heliograph.outputs.mqtt import publisher  # noqa: PLC0415 - an extra
 
@@ -111,6 +119,25 @@ def background_tasks(
         options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock, "money": money_reader(config)}
         tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
+
+
+def _alarms_task(
+    config: Config, accounts: Sequence[Account], location: str, clock: Clock, progress: SinkProgress | None
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    from heliograph.alarms import monitor, notify  # noqa: PLC0415 - `collect --once` needs neither
+
+    watching = monitor.AlarmMonitor(frozenset(config.alarms.ignore))
+    notifier = notify.AlarmNotifier(config.alarms, progress=progress)
+
+    async def run(stop: asyncio.Event) -> None:
+        # A thread of its own: the weeks of many plants take seconds to read.
+        store = StoreThread(partial(open_store, location))
+        try:
+            await monitor.run(watching, store, AccountStatusProvider(accounts), notifier.announce, clock, stop)
+        finally:
+            await store.close()
+
+    return run
 
 
 @asynccontextmanager

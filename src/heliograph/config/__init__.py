@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from heliograph.config.accounts import ENVIRONMENT, Account, accounts_from_environment, parse_account
+from heliograph.config.alarms import AlarmsConfig, parse_alarms
 from heliograph.config.outputs import (
     OUTPUT_TABLES,
     InfluxConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "ENVIRONMENT",
     "STORE",
     "Account",
+    "AlarmsConfig",
     "Config",
     "InfluxConfig",
     "MqttConfig",
@@ -42,7 +44,7 @@ __all__ = [
 
 STORE = "HELIOGRAPH_STORE"
 
-_TABLES = ("account", "store", "tariff", *OUTPUT_TABLES)
+_TABLES = ("account", "store", "tariff", "alarms", *OUTPUT_TABLES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class Config(Outputs):
     store: str = ""
     """The store's path or URL; empty for the default file in the data folder."""
     tariffs: tuple[Tariff, ...] = ()
+    alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
     warnings: tuple[str, ...] = ()
     """One-line messages for the user."""
 
@@ -93,9 +96,11 @@ def _parse(file: ConfigFile) -> Config:
     for table, account in zip(tables, accounts, strict=True):
         if account.name in {other.name for other in accounts[: table.index]}:
             raise table.error(f"{account.name!r} is used twice; give each account its own name", "name")
+    alarms = file.table(data, "alarms")
     return Config(
         path=file.path,
         accounts=accounts,
+        alarms=AlarmsConfig() if alarms is None else parse_alarms(alarms),
         store=_store(file, data),
         tariffs=_tariffs(file, data),
         **vars(parse_outputs(file, data)),

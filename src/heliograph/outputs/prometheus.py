@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from math import isfinite
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from heliograph.alarms.model import RULES
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import METRICS, published_value
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from heliograph.alarms.model import Alarm, AlarmState
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.metrics import Metric
     from heliograph.metrics.device import DeviceMetric
@@ -59,10 +62,14 @@ class MetricFamily(NamedTuple):
 
 
 def exposition(
-    plants: Sequence[PlantState], accounts: Sequence[AccountStatus], sinks: Sequence[SinkProgress] = ()
+    plants: Sequence[PlantState],
+    accounts: Sequence[AccountStatus],
+    sinks: Sequence[SinkProgress] = (),
+    alarms: Mapping[Alarm, AlarmState] = MappingProxyType({}),
 ) -> str:
-    """Return the current values of all plants, devices, accounts and sinks."""
+    """Return the current values of all plants, devices, accounts and sinks, and the alarms that are not over."""
     families = [*_of_plants(plants), *_of_devices(plants), *_of_accounts(accounts), *_of_sinks(sinks)]
+    families.append(_of_alarms(alarms))
     return "".join(text for family in families for text in _format(family))
 
 
@@ -267,6 +274,23 @@ def _of_sinks(sinks: Sequence[SinkProgress]) -> Iterator[MetricFamily]:
         "When the newest sample sent was measured.",
         (MetricLine(labels, one.newest) for labels, one in labelled),
     )
+
+
+def _of_alarms(alarms: Mapping[Alarm, AlarmState]) -> MetricFamily:
+    labelled = (
+        _labels(
+            vendor=one.subject.vendor,
+            plant=one.subject.plant,
+            account=one.subject.account,
+            name=one.title,
+            rule=one.rule,
+            severity=RULES[one.rule].severity,
+            state=state,
+        )
+        for one, state in alarms.items()
+    )
+    meaning = "1 for each alarm of a plant or an account that is not over."
+    return MetricFamily("heliograph_alarm", "gauge", meaning, (MetricLine(labels, 1.0) for labels in labelled))
 
 
 def _labels(**texts: str) -> Labels:

@@ -144,6 +144,15 @@ class PollStatus(NamedTuple):
     """Whether the age of that answer is unknown: it has no data time, and its values are unchanged."""
 
 
+class AlarmRow(NamedTuple):
+    """An alarm as JSON, and the response of a person to it; a None leaves what is stored."""
+
+    key: str
+    written_at: int
+    contents: str | None
+    response: str | None
+
+
 class SeriesInfo(NamedTuple):
     """The name and family of a series as the vendor API reports them, and the name of the plant's time zone.
 
@@ -192,6 +201,7 @@ class Batch:
     polls: Sequence[PollStatus] = ()
     imports: Sequence[ImportBatch] = ()
     imported: Sequence[ImportedEnergy] = ()
+    alarms: Sequence[AlarmRow] = ()
 
 
 class Store(Protocol):
@@ -283,6 +293,9 @@ class Store(Protocol):
 
     def poll_statuses(self) -> Mapping[Series, PollStatus]:
         """Return when each plant was polled and will be; plants without a collector of this version are absent."""
+
+    def alarms(self) -> tuple[AlarmRow, ...]:
+        """Return all alarms, also cleared ones."""
 
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first.

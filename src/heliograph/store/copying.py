@@ -79,7 +79,7 @@ def _batch_of_series(store: Store, info: SeriesInfo) -> Batch:
 
 
 def _polls(store: Store) -> Batch:
-    return Batch(polls=list(store.poll_statuses().values()))
+    return Batch(polls=list(store.poll_statuses().values()), alarms=store.alarms())
 
 
 def _imports(store: Store) -> Batch:

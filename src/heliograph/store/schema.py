@@ -113,6 +113,11 @@ MIGRATIONS = (
             import_id TEXT NOT NULL, PRIMARY KEY (series, day, energy)
         ) {clustered}""",
     ),
+    (
+        """CREATE TABLE alarm (
+            name TEXT NOT NULL PRIMARY KEY, written_at BIGINT NOT NULL, contents TEXT, response TEXT
+        ) {clustered}""",
+    ),
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
@@ -164,6 +169,7 @@ REPAIR_TABLE = SqlTable("repair", ("series", "measured_at", "metric"), ("raw", "
 COUNTER_TABLE = SqlTable("counter", ("series",), ("state",))
 QUERY_TABLE = SqlTable("asked", ("series", "span", "period"), ("outcome", "asked_at"), ("asked_at",))
 POLL_TABLE = SqlTable("poll", ("series",), ("polled_at", "seconds", "next_at", "reason", "unconfirmed"))
+ALARM_TABLE = SqlTable("alarm", ("name",), ("written_at", "contents", "response"), ("written_at",))
 
 IMPORT_TABLE = SqlTable("import_batch", ("series", "id"), ("imported_at", "source", "undone_at"))
 IMPORTED_TABLE = SqlTable("imported_energy", ("series", "day", "energy"), ("kwh", "import_id"))
@@ -180,6 +186,7 @@ TABLES = {"series", "change", "reader", "layout"} | {
         POLL_TABLE,
         IMPORT_TABLE,
         IMPORTED_TABLE,
+        ALARM_TABLE,
     )
 }
 """All tables of a store."""
@@ -272,6 +279,7 @@ SELECT_IMPORTS = """SELECT vendor, plant, device, import_batch.id, imported_at, 
     GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY imported_at, 4"""
 DELETE_IMPORTED = "DELETE FROM imported_energy WHERE import_id = ?"
 UNDO_IMPORT = "UPDATE import_batch SET undone_at = ? WHERE id = ?"
+SELECT_ALARMS = f"SELECT {', '.join(ALARM_TABLE.columns)} FROM alarm ORDER BY name"
 SELECT_QUERIES = f"SELECT period, outcome, asked_at FROM asked {_OF_SERIES} AND span = ?"
 
 

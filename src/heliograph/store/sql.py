@@ -13,6 +13,7 @@ from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.store import schema
 from heliograph.store.base import (
+    AlarmRow,
     Bucket,
     Day,
     PollStatus,
@@ -286,6 +287,10 @@ class SqlStore(ImportStore):
         )
         return {one.series: one for one in polls}
 
+    def alarms(self) -> tuple[AlarmRow, ...]:
+        """Return all alarms."""
+        return tuple(AlarmRow(*row) for row in self._read(schema.SELECT_ALARMS))
+
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first."""
         rows = self._read(schema.SELECT_CHANGES, (after, limit))
@@ -363,6 +368,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         schema.IMPORTED_TABLE,
         [(ids[one.series], one.day.isoformat(), *one[2:]) for one in batch.imported],
     )
+    yield schema.ALARM_TABLE, [(_clean(key), at, *map(_clean, texts)) for key, at, *texts in batch.alarms]
 
 
 def _in_order(names: Iterable[str]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from heliograph.alarms.model import RULES, AlarmState, alarm_data
 from heliograph.collect.freshness import Freshness
 from heliograph.core.redact import mask_secrets
 from heliograph.errors import StoreError
@@ -192,6 +193,19 @@ async def _accounts(state_cache: StateCache, query: QueryValues) -> dict[str, An
     return {"accounts": [account_data(one) for one in (await state_cache.current()).accounts]}
 
 
+async def _alarms(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
+    system = await state_cache.current()
+    found = [
+        one
+        for one in system.alarms
+        if (one.is_active if query["state"] is None else query["state"] == one.state(system.at))
+        and query["vendor"] in (None, one.subject.vendor)
+        and query["plant"] in (None, one.subject.plant)
+        and query["rule"] in (None, one.rule)
+    ]
+    return {"alarms": [alarm_data(one, system.at) for one in found]}
+
+
 def _calendar(
     state_cache: StateCache, query: QueryValues, one: PlantState, default: timedelta, maximum: timedelta
 ) -> tuple[date, date]:
@@ -290,6 +304,18 @@ CALLS = (
         parameters=(*_RANGE, integer("limit", "maximum number of values", 1, 2000, 500)),
     ),
     ApiCall(
+        path="/alarms",
+        meaning="Alarms that are not over; with a state, those in that state.",
+        schema="Alarms",
+        handler=_alarms,
+        parameters=(
+            choice("state", "only alarms in this state", AlarmState),
+            choice("rule", "only alarms of this rule", RULES),
+            text("vendor", "only alarms of this cloud"),
+            text("plant", "only alarms of the plant with this ID"),
+        ),
+    ),
+    ApiCall(
         path="/accounts",
         meaning="Request quota and pause of every account.",
         schema="Accounts",
@@ -319,7 +345,7 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
     async def metrics(_: Request) -> Response:
         now = await state_cache.current()
         # In a thread: a thousand plants are a megabyte, and the collector may share this event loop.
-        text = await asyncio.to_thread(exposition, now.plants, now.accounts, now.sinks)
+        text = await asyncio.to_thread(exposition, now.plants, now.accounts, now.sinks, now.active_alarms)
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(_: Request) -> Response:

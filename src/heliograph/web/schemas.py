@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from heliograph.alarms.model import RULES, AlarmState
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import ENERGIES, METRICS, published_value
 from heliograph.model import Quality, Status
@@ -298,6 +299,23 @@ SCHEMAS: dict[str, Schema] = {
             "description": "why values of a plant are missing, with the remedy, by plant ID",
         },
     ),
+    "Alarm": _object(
+        id=TEXT,
+        rule=_enum(tuple(RULES)),
+        severity=_enum(("error", "warning", "info")),
+        state=_enum(tuple(AlarmState)),
+        vendor=TEXT,
+        plant=_or_null(TEXT),
+        account=_or_null(TEXT),
+        name=TEXT,
+        title=TEXT,
+        seen=TEXT,
+        advice=TEXT,
+        raised_at=_or_null(DATE_TIME),
+        cleared_at=_or_null(DATE_TIME),
+        snoozed_until=_or_null(DATE_TIME),
+    ),
+    "Alarms": _object(alarms=list_of("Alarm")),
     "Accounts": _object(accounts=list_of("Account")),
     "Budget": _object(
         requests=_object(used=INTEGER, limit=INTEGER, reserve=INTEGER, next_free=_or_null(DATE_TIME)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from heliograph.alarms.monitor import stored_alarms
 from heliograph.current import CurrentState
 from heliograph.errors import StoreError, StoreMissing
 from heliograph.local_time import Clock
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from heliograph.alarms.model import Alarm, AlarmState
     from heliograph.current import AccountStatus, PlantState
     from heliograph.outputs.sink import SinkProgress
     from heliograph.store.base import Store
@@ -37,8 +39,16 @@ class SystemState:
     plants: tuple[PlantState, ...]
     accounts: tuple[AccountStatus, ...]
     sinks: tuple[SinkProgress, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    """All alarms that were ever raised, the active ones first."""
     damaged_store: Path | None = None
     """The damaged file of the store, while a recovery file is in use."""
+
+    @property
+    def active_alarms(self) -> dict[Alarm, AlarmState]:
+        """The alarms that are not over, with their states."""
+        states = ((one, one.state(self.at)) for one in self.alarms if one.is_active)
+        return {one: state for one, state in states if state is not None}
 
 
 class StateCache:
@@ -102,5 +112,6 @@ class StateCache:
             plants=plants,
             accounts=tuple(self._accounts()),
             sinks=tuple(self._sinks()),
+            alarms=stored_alarms(store),
             damaged_store=store.damaged_file,
         )

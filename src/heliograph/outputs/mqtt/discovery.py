@@ -91,7 +91,7 @@ def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str], cu
         node_id=topics.node_id(plant.series),
         state_topic=topics.state(plant.series),
         device_info=_device_info(topics.node_id(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*metric_entities(metrics), *money_entities(currency), _STATUS, _FRESHNESS, _MEASURED_AT),
+        entities=(*metric_entities(metrics), *money_entities(currency), _STATUS, _FRESHNESS, _MEASURED_AT, _ALARM),
         availability_topic=topics.availability(plant.series),
     )
 
@@ -272,6 +272,18 @@ _FRESHNESS = HaEntity(
     {**_DIAGNOSTIC, "device_class": "enum", "options": [freshness.value for freshness in Freshness]},
 )
 _MEASURED_AT = HaEntity("measured_at", "Last update", {**_DIAGNOSTIC, "device_class": "timestamp"})
+
+_ALARM = HaEntity(
+    "alarm",
+    "Alarm",
+    {
+        "device_class": "problem",
+        "payload_on": "True",
+        "payload_off": "False",
+        "json_attributes_template": "{{ {'alarms': value_json.alarms} | tojson }}",
+    },
+    "binary_sensor",
+)
 
 _COUNT = {**_DIAGNOSTIC, "state_class": "measurement", "unit_of_measurement": "requests"}
 _PROBLEM = {

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import __version__
+from heliograph.alarms.model import RULES, AlarmState
+from heliograph.alarms.monitor import stored_alarms
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.local_time import day_at, day_start
@@ -18,8 +20,9 @@ from heliograph.tariffs.money import MONEY
 from heliograph.tariffs.reader import MoneyReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from heliograph.alarms.model import Alarm
     from heliograph.config import MqttConfig
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.store.base import PollStatus, Series, Store
@@ -72,11 +75,12 @@ class DesiredState:
             return {}
         accounts = tuple(self._accounts())
         money = {plant.series: today for plant in plants if (today := self._money_today(store, plant, now))}
+        alarms = [(one, state) for one in stored_alarms(store) if one.is_active and (state := one.state(now))]
         discovery: dict[str, str] = {}
         if self._config.discovery != "none":
             for device in self._ha_devices(accounts, plants, money):
                 discovery.update(self._discovery_messages(device, self._config.discovery))
-        return discovery | dict(self._states(accounts, plants, money)) | {self._topics.status: ha.ONLINE}
+        return discovery | dict(self._states(accounts, plants, money, alarms)) | {self._topics.status: ha.ONLINE}
 
     def _money_today(self, store: Store, plant: PlantState, now: int) -> MoneyToday | None:
         """Return the money of today; None for a plant without a tariff."""
@@ -118,35 +122,65 @@ class DesiredState:
         return cached[1]
 
     def _states(
-        self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]
+        self,
+        accounts: Iterable[AccountStatus],
+        plants: Iterable[PlantState],
+        money: Mapping[Series, MoneyToday],
+        alarms: Sequence[tuple[Alarm, AlarmState]],
     ) -> Iterator[tuple[str, str]]:
         for account in accounts:
             yield self._topics.account(account.name), _json(account_state(account))
         for plant in plants:
-            yield self._topics.state(plant.series), _json(plant_state(plant, money.get(plant.series)))
+            own = [one for one in alarms if one[0].subject[:2] == plant.series[:2]]
+            yield self._topics.state(plant.series), _json(plant_state(plant, money.get(plant.series), own))
             yield self._topics.availability(plant.series), availability(plant)
             for device in plant.devices:
                 known = self._reported_metrics(device.series, device.measurements) & DEVICE_METRICS.keys()
                 yield self._topics.state(device.series), _json(device_state(device, sorted(known)))
 
 
-def plant_state(plant: PlantState, money: MoneyToday | None = None) -> dict[str, Any]:
-    """Return the state message of a plant: flat, with every metric (None if unknown), and money."""
+def plant_state(
+    plant: PlantState, money: MoneyToday | None = None, alarms: Sequence[tuple[Alarm, AlarmState]] = ()
+) -> dict[str, Any]:
+    """Return the state message of a plant: flat, with every metric (None if unknown), and money.
+
+    `alarm` is true while the plant has an alarm that is neither over nor snoozed.
+    """
     identity = {
         "vendor": plant.series.vendor,
         "plant": display_text(plant.series.plant),
         "name": plant.name and display_text(plant.name),
     }
-    poll, provisional = _poll(plant.poll), sorted(plant.provisional)
-    return {**identity, "freshness": plant.freshness.value, **poll, **_measured(plant), "provisional": provisional} | (
-        money_state(money) if money else {}
-    )
+    return {
+        **identity,
+        "freshness": plant.freshness.value,
+        **_poll(plant.poll),
+        **_measured(plant),
+        "provisional": sorted(plant.provisional),
+        "alarm": any(state is not AlarmState.SNOOZED for _, state in alarms),
+        "alarms": [_alarm(*one) for one in alarms],
+        **(money_state(money) if money else {}),
+    }
 
 
 def money_state(money: MoneyToday) -> dict[str, Any]:
     """Return the money of today, and since when it is counted; avoided CO2 is in kg."""
     values = {f"{name}_today": None if (value := money.values[name]) is None else round(value, 4) for name in MONEY}
     return {**values, "currency": money.currency, "money_since": _iso(money.since)}
+
+
+def _alarm(alarm: Alarm, state: AlarmState) -> dict[str, Any]:
+    rule = RULES[alarm.rule]
+    return {
+        "id": alarm.id,
+        "rule": alarm.rule,
+        "severity": rule.severity,
+        "state": state.value,
+        "title": rule.title,
+        "seen": display_text(alarm.seen, 300),
+        "advice": rule.advice,
+        "raised_at": _iso(alarm.raised_at or 0),
+    }
 
 
 def device_state(device: DeviceState, device_metrics: Iterable[str] = ()) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import htpy as h
 from heliograph.errors import ConfigError
 from heliograph.local_time import day_at, day_bounds
 from heliograph.model import Status
+from heliograph.web.page.alarms import alarm_summary
 from heliograph.web.page.format import (
     GAP,
     age,
@@ -174,7 +175,11 @@ def fleet_page(system: SystemState, wish: FleetQuery, lines: Mapping[Series, str
         "Plants",
         [
             h.div(".head")[h.h1["Plants"]],
-            h.div("#notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
+            h.div("#notices")[
+                store_notice(system.damaged_store),
+                account_notices(system.accounts, system.at),
+                alarm_summary(system),
+            ],
             _filter(system, wish),
             h.div("#found")[
                 _sums(found, len(system.plants)),

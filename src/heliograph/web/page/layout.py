@@ -158,7 +158,7 @@ def account_notices(accounts: Iterable[AccountStatus], now: int, zone: tzinfo | 
     """Return a notice for every account that is paused or has a problem, with times of `zone` or of this machine."""
     notices: list[h.Element] = []
     for account in accounts:
-        if (found := _account_notice(account, now, zone or _local_zone())) is not None:
+        if (found := _account_notice(account, now, zone or local_zone())) is not None:
             notices.append(found)
         for plant, why in account.missing_values.items():
             notices.append(notice("warn", f"Values of plant {plant} are missing", _sentence(why)))
@@ -185,7 +185,8 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _local_zone() -> Any:
+def local_zone() -> Any:
+    """Return the time zone of this machine."""
     from datetime import datetime  # noqa: PLC0415 - only for the time zone of this machine
 
     return datetime.now().astimezone().tzinfo

@@ -9,6 +9,7 @@ import htpy as h
 
 from heliograph.collect.freshness import Freshness
 from heliograph.web.page import chart, flow, totals
+from heliograph.web.page.alarms import plant_alarm_notices
 from heliograph.web.page.device import device_path
 from heliograph.web.page.format import (
     GAP,
@@ -50,6 +51,7 @@ def plant_page(plant: PlantState, system: SystemState, past: PeriodData) -> str:
             h.div(id="notices")[
                 store_notice(system.damaged_store),
                 plant_notices(plant, system.at),
+                plant_alarm_notices(plant, system.alarms, system.at),
                 account_notices(_accounts(plant, system), system.at, plant.zone),
             ],
             h.div(".glance")[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import htpy as h
 
+from heliograph.web.page.alarms import alarm_list
 from heliograph.web.page.format import GAP, Badge, age, clock_time, count
 from heliograph.web.page.layout import account_notices, badge, document, events_url_for, figure, notice, store_notice
 
@@ -25,6 +26,7 @@ def status_page(system: SystemState, store_bytes: int | None) -> str:
         [
             h.div(".head")[h.h1["Status"], h.p(".under")[_summary(system, store_bytes)]],
             h.div(id="notices")[store_notice(system.damaged_store), account_notices(system.accounts, system.at)],
+            alarm_list(system),
             h.div(".cards")[[_account(one, system.at) for one in system.accounts]]
             if system.accounts
             else notice("quiet", "No account is configured", ["Add one with ", h.code["heliograph login"], "."]),
