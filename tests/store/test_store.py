@@ -482,7 +482,7 @@ def test_migration_adds_alarms_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
     place.run("DROP TABLE alarm")
-    place.set_version(6)
+    place.set_version(7)
     with place.open() as store:
         assert store.alarms() == ()
         store.write(Batch(alarms=[AlarmRow("offline", 10, "{}", None)]))

@@ -22,14 +22,14 @@ KEPT_DAYS = 2 * WINDOW_DAYS + 7
 MIN_DAYS = 5
 """Days with data that a reference needs."""
 MEAN_METRICS = ("pv_power", "grid_power", "battery_power", "battery_soc", "pv_energy_today")
-"""The metrics that `Slot.from_bucket` expects, in this order."""
+"""The metrics that `HalfHour.from_bucket` expects, in this order."""
 FULL = 95.0
 """State of charge in % from which a battery may limit the yield, if nothing is exported."""
 _EXPORTS = -50.0
 _RECENT = 2 * SLOTS_PER_DAY
 
 
-class Slot(NamedTuple):
+class HalfHour(NamedTuple):
     """Half an hour of a plant: means, and the range of some metrics; None where nothing is known."""
 
     pv: float | None = None
@@ -43,7 +43,7 @@ class Slot(NamedTuple):
     counter_high: float | None = None
 
     @classmethod
-    def from_bucket(cls, bucket: Bucket) -> Slot:
+    def from_bucket(cls, bucket: Bucket) -> HalfHour:
         """Return the slot of an aggregate of `MEAN_METRICS`."""
         pv, grid, battery, soc, _ = bucket.mean
         lowest, highest = bucket.low[1], bucket.high[1]
@@ -64,7 +64,7 @@ class SlotHistory:
 
     def __init__(self, shift: int = 0) -> None:
         self.shift = shift
-        self.recent: deque[tuple[int, Slot]] = deque(maxlen=_RECENT)
+        self.recent: deque[tuple[int, HalfHour]] = deque(maxlen=_RECENT)
         self._pv = array("f", [nan]) * (KEPT_DAYS * SLOTS_PER_DAY)
         self._next: int | None = None
         self._soc_ranges: dict[int, tuple[float, float]] = {}
@@ -79,7 +79,7 @@ class SlotHistory:
         """The number of the first slot that is not known yet; None if there is none."""
         return self._next
 
-    def add(self, number: int, slot: Slot) -> None:
+    def add(self, number: int, slot: HalfHour) -> None:
         """Add a slot, which must be later than those before."""
         if self._next is not None:
             for missing in range(max(self._next, number - len(self._pv)), number):

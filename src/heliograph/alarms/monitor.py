@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.alarms.engine import next_alarm
-from heliograph.alarms.history import KEPT_DAYS, MEAN_METRICS, SLOT, SLOTS_PER_DAY, Slot, SlotHistory
+from heliograph.alarms.history import KEPT_DAYS, MEAN_METRICS, SLOT, SLOTS_PER_DAY, HalfHour, SlotHistory
 from heliograph.alarms.model import RULES, Alarm, AlarmSubject, alarm_from_row
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
@@ -117,7 +117,7 @@ class AlarmMonitor:
         if start >= end:
             return
         for bucket in store.buckets(plant.series, MEAN_METRICS, start * SLOT, end * SLOT, SLOT):
-            history.add(bucket.starts_at // SLOT, Slot.from_bucket(bucket))
+            history.add(bucket.starts_at // SLOT, HalfHour.from_bucket(bucket))
 
 
 def _is_same(before: Alarm | None, after: Alarm) -> bool:

@@ -14,7 +14,7 @@ from heliograph.store.base import MAX_AHEAD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from heliograph.alarms.history import Slot, SlotHistory
+    from heliograph.alarms.history import HalfHour, SlotHistory
     from heliograph.alarms.views import AccountView, PlantView
 
 _HOUR = 3600
@@ -281,7 +281,7 @@ def _counter_stalled(plant: PlantView) -> Judgement:
     return Judgement("counter_stalled", 0 <= growth < 0.1 * energy, seen)
 
 
-def _energy(slots: Iterator[Slot]) -> float | None:
+def _energy(slots: Iterator[HalfHour]) -> float | None:
     powers = [slot.pv for slot in slots]
     known = [power for power in powers if power is not None]
     return sum(known) * SLOT / 3.6e6 if len(known) == len(powers) else None
@@ -299,7 +299,7 @@ def _export_limit(plant: PlantView) -> Judgement:
     return Judgement("export_limit", len(level) >= 8 and len(days) >= 2, seen)
 
 
-def _is_level(slot: Slot, highest: float) -> bool:
+def _is_level(slot: HalfHour, highest: float) -> bool:
     if slot.grid is None or slot.grid_range is None:
         return False
     return -slot.grid > 0.99 * highest and slot.grid_range < 0.01 * highest

@@ -185,18 +185,9 @@ class SqlStore(ImportStore):
             self._run(schema.INSERT_CHANGE, (ids[series], *span))
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
-        of_all = (
-            batch.samples,
-            batch.measurements,
-            batch.days,
-            batch.repairs,
-            batch.queries,
-            batch.series_info,
-            batch.polls,
-            batch.imports,
-            batch.imported,
-        )
-        new = set(map(_of, chain.from_iterable(of_all))).union(batch.counters) - self._ids.keys()
+        of_all = (batch.samples, batch.measurements, batch.days, batch.repairs, batch.queries)
+        more = (batch.series_info, batch.polls, batch.imports, batch.imported)
+        new = set(map(_of, chain.from_iterable(of_all + more))).union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
             self._run(schema.INSERT_SERIES, series)

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from json import dumps
 from typing import TYPE_CHECKING, Any
@@ -38,15 +38,13 @@ from heliograph.web.parameters import (
     moment_or_day,
     parse_parameters,
     text,
-    to_epoch,
 )
 from heliograph.web.paths import route_path
 from heliograph.web.problem import Problem
+from heliograph.web.ranges import requested_days, requested_range
 from heliograph.web.schemas import account_data, day_data, money_data, plant_data, plant_summary, repair_data
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from starlette.requests import Request
 
     from heliograph.current import PlantState
@@ -138,7 +136,7 @@ def _of(one: PlantState, device: str | None) -> dict[str, Any]:
 async def _samples(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     of = _series(one, query)
-    since, until = _between(state_cache, query, one, timedelta(), _YEARS)
+    since, until = requested_range(state_cache, query, one, timedelta(), _YEARS)
     names = query["metrics"] or _GAUGES
     found = await state_cache.query(
         lambda store: series.columns(store, of, one.zone, names, since, until, query["points"])
@@ -152,7 +150,7 @@ async def _samples(state_cache: StateCache, query: QueryValues) -> dict[str, Any
 async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     of = _series(one, query)
-    first, last = _calendar(state_cache, query, one, _MONTH, _LIFE)
+    first, last = requested_days(state_cache, query, one, _MONTH, _LIFE)
     found = await state_cache.query(lambda store: store.known_days(of, first, last))
     return {**_of(one, query["device"]), "days": [day_data(row) for row in found]}
 
@@ -160,7 +158,7 @@ async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
 async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
     now = int(state_cache.clock.now())
-    first, last = _calendar(state_cache, query, one, _MONTH, _YEARS)
+    first, last = requested_days(state_cache, query, one, _MONTH, _YEARS)
     last = min(last, day_at(now, one.zone))
     money = state_cache.money
     found = await state_cache.query(lambda store: money.days(store, one.series, one.zone, first, last, now))
@@ -177,7 +175,7 @@ async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
 
 async def _repairs(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await _known(state_cache, query)
-    since, until = _between(state_cache, query, one, _MONTH, _YEARS)
+    since, until = requested_range(state_cache, query, one, _MONTH, _YEARS)
     whose = (one.series, *(device.series for device in one.devices))
 
     def question(store: Store) -> list[dict[str, Any]]:
@@ -204,33 +202,6 @@ async def _alarms(state_cache: StateCache, query: QueryValues) -> dict[str, Any]
         and query["rule"] in (None, one.rule)
     ]
     return {"alarms": [alarm_data(one, system.at) for one in found]}
-
-
-def _calendar(
-    state_cache: StateCache, query: QueryValues, one: PlantState, default: timedelta, maximum: timedelta
-) -> tuple[date, date]:
-    """Return the first and the last requested day."""
-    last = query["to"] or day_at(int(state_cache.clock.now()), one.zone)
-    first = query["from"] or last - default
-    if first > last:
-        raise Problem(400, "from must be before to")
-    if last - first > maximum:
-        raise Problem(400, f"from and to are more than {maximum.days} days apart; request a shorter range")
-    return first, last
-
-
-def _between(
-    state_cache: StateCache, query: QueryValues, one: PlantState, default: timedelta, maximum: timedelta
-) -> tuple[int, int]:
-    """Return the requested time range; a day as `to` is included."""
-    to = query["to"] or day_at(int(state_cache.clock.now()), one.zone)
-    until = to_epoch(to if isinstance(to, datetime) else to + timedelta(days=1), one.zone)
-    since = to_epoch(query["from"] or day_at(until - 1, one.zone) - default, one.zone)
-    if since >= until:
-        raise Problem(400, "from must be before to")
-    if until - since > maximum.total_seconds():
-        raise Problem(400, f"from and to are more than {maximum.days} days apart; request a shorter range, or days")
-    return since, until
 
 
 _RANGE = (
