@@ -26,7 +26,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from heliograph.alarms.engine import next_alarm
-from heliograph.alarms.history import SLOT, Slot, SlotHistory
+from heliograph.alarms.history import SLOT, HalfHour, SlotHistory
 from heliograph.alarms.model import Alarm, AlarmSubject, Judgement
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
@@ -249,7 +249,7 @@ def close_slots(site: Site, now: int) -> None:
         if site.history.next_slot is None or number >= site.history.next_slot:
             site.history.add(
                 number,
-                Slot(
+                HalfHour(
                     mean("pv_power"),
                     mean("grid_power"),
                     max(grid) - min(grid) if grid else None,

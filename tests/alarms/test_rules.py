@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from heliograph.alarms.history import SLOT, SLOTS_PER_DAY, Slot, SlotHistory
+from heliograph.alarms.history import SLOT, SLOTS_PER_DAY, HalfHour, SlotHistory
 from heliograph.alarms.rules import judge_account, judge_plant
 from heliograph.alarms.views import AccountView, DeviceView, PlantView
 from heliograph.collect.freshness import Freshness
@@ -19,7 +19,7 @@ def power(number, peak=4000.0):
     return max(0.0, peak * (1 - abs(number % SLOTS_PER_DAY - 24) / 14))
 
 
-def history(slot=lambda day, number: Slot(power(number)), days=40, until=NOW):
+def history(slot=lambda day, number: HalfHour(power(number)), days=40, until=NOW):
     past = SlotHistory()
     for number in range((until // 86400 - days) * SLOTS_PER_DAY, until // SLOT - 1):
         past.add(number, slot(number // SLOTS_PER_DAY - TODAY, number))
@@ -76,20 +76,20 @@ def test_no_yield_is_judged_in_daylight_only():
 
 
 def test_full_battery_without_export_is_no_failure():
-    past = history(lambda day, number: Slot(power(number), grid=0.0, soc=100.0))
+    past = history(lambda day, number: HalfHour(power(number), grid=0.0, soc=100.0))
     assert holds("no_yield", plant(history=past, values={"pv_power": 0.0})) is None
 
 
 def test_low_yield_needs_a_week_without_two_good_hours():
-    weak = history(lambda day, number: Slot(power(number) * (0.5 if day >= -7 else 1.0)))
+    weak = history(lambda day, number: HalfHour(power(number) * (0.5 if day >= -7 else 1.0)))
     assert holds("low_yield", plant(history=weak)) is True
-    clouds = history(lambda day, number: Slot(power(number) * (0.3 if day >= -7 and day != -4 else 1.0)))
+    clouds = history(lambda day, number: HalfHour(power(number) * (0.3 if day >= -7 and day != -4 else 1.0)))
     assert holds("low_yield", plant(history=clouds)) is False
 
 
 def test_low_yield_of_all_plants_is_the_weather():
     def cloudy(day, number):
-        return Slot(power(number) * (0.4 if day >= -7 else 1.0))
+        return HalfHour(power(number) * (0.4 if day >= -7 else 1.0))
 
     view = plant(history=history(cloudy), neighbours=[history(cloudy) for _ in range(3)])
     assert holds("low_yield", view) is None
@@ -99,13 +99,13 @@ def test_low_among_neighbours_after_three_days():
     def weather(day):
         return 0.4 + 0.2 * (day % 4)
 
-    others = [history(lambda day, number: Slot(power(number) * weather(day))) for _ in range(3)]
+    others = [history(lambda day, number: HalfHour(power(number) * weather(day))) for _ in range(3)]
 
     def half():
-        return history(lambda day, number: Slot(power(number, 8000) * weather(day) * (0.5 if day >= -3 else 1)))
+        return history(lambda day, number: HalfHour(power(number, 8000) * weather(day) * (0.5 if day >= -3 else 1)))
 
     assert holds("low_among_neighbours", plant(history=half(), neighbours=others)) is True
-    sound = history(lambda day, number: Slot(power(number, 8000) * weather(day)))
+    sound = history(lambda day, number: HalfHour(power(number, 8000) * weather(day)))
     assert holds("low_among_neighbours", plant(history=sound, neighbours=others)) is False
     assert holds("low_among_neighbours", plant(history=half(), neighbours=others[:2])) is None
 
@@ -121,8 +121,8 @@ def test_battery_not_charging_while_power_is_exported():
 def test_battery_stuck_for_a_day_while_power_is_imported():
     def slot(day, number):
         if day >= -2:
-            return Slot(power(number), grid=300.0, soc=60.0, soc_low=60.0, soc_high=60.0)
-        return Slot(power(number), grid=300.0, soc=50.0, soc_low=15.0, soc_high=90.0)
+            return HalfHour(power(number), grid=300.0, soc=60.0, soc_low=60.0, soc_high=60.0)
+        return HalfHour(power(number), grid=300.0, soc=50.0, soc_low=15.0, soc_high=90.0)
 
     assert holds("battery_stuck", plant(history=history(slot))) is True
     empty = history(lambda day, number: slot(day, number)._replace(soc_low=15.0, soc_high=15.0 if day >= -2 else 90.0))
@@ -130,9 +130,9 @@ def test_battery_stuck_for_a_day_while_power_is_imported():
 
 
 def test_counter_that_stands_still():
-    stalled = history(lambda day, number: Slot(power(number), counter_low=3.0, counter_high=3.0))
+    stalled = history(lambda day, number: HalfHour(power(number), counter_low=3.0, counter_high=3.0))
     assert holds("counter_stalled", plant(history=stalled)) is True
-    counting = history(lambda day, number: Slot(power(number), counter_low=0, counter_high=float(number % 48)))
+    counting = history(lambda day, number: HalfHour(power(number), counter_low=0, counter_high=float(number % 48)))
     assert holds("counter_stalled", plant(history=counting)) is False
     assert holds("counter_stalled", plant()) is None
 
@@ -153,10 +153,10 @@ def test_fault_code_is_in_what_was_seen():
 def test_export_that_is_level_on_two_days_is_limited():
     def slot(day, number):
         limited = -1000.0 if power(number) > 2000 else 200.0
-        return Slot(power(number), grid=limited, grid_range=2.0 if limited < 0 else 80.0)
+        return HalfHour(power(number), grid=limited, grid_range=2.0 if limited < 0 else 80.0)
 
     assert holds("export_limit", plant(history=history(slot))) is True
-    free = history(lambda day, number: Slot(power(number), grid=300 - power(number), grid_range=90.0))
+    free = history(lambda day, number: HalfHour(power(number), grid=300 - power(number), grid_range=90.0))
     assert holds("export_limit", plant(history=free)) is False
 
 
