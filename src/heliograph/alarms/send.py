@@ -22,7 +22,9 @@ def main() -> int:
     try:
         import apprise  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - an extra
     except ImportError:
-        print(json.dumps([0, False, "apprise is not installed: pip install 'heliograph[alerts]'"]), flush=True)
+        from heliograph.core.installation import extra_command  # noqa: PLC0415 - only then
+
+        print(json.dumps([0, False, f"apprise is not installed: {extra_command('alerts')}"]), flush=True)
         return 1
     logging.disable()  # its log contains addresses
     message, lock = json.load(sys.stdin), Lock()

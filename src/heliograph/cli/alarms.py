@@ -15,6 +15,7 @@ from heliograph.alarms.monitor import stored_alarms
 from heliograph.cli.options import COMMANDS, add_config_option, add_store_option, load_config, store_location
 from heliograph.cli.terminal import WrappedHelp, print_json, print_wrapped, printable
 from heliograph.cli.timefmt import format_local_time
+from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
 from heliograph.store import open_store
 from heliograph.store.base import Batch
@@ -179,4 +180,4 @@ def _test(options: Namespace) -> int:
 def check_apprise() -> None:
     """Raise `ConfigError` if the extra is not installed."""
     if find_spec("apprise") is None:
-        raise ConfigError("notifications need apprise, which is not installed: pip install 'heliograph[alerts]'")
+        raise ConfigError(f"notifications need apprise, which is not installed: {extra_command('alerts')}")

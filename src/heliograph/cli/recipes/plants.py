@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.cli.formats import slug_of
+from heliograph.core.installation import extra_command
 from heliograph.current import CurrentState
 from heliograph.errors import ConfigError
 from heliograph.history import stored_plants
@@ -117,9 +118,7 @@ def _encode(plant: str) -> str:
         from heliograph.web.paths import encode_id  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise ConfigError(
-            f"the JSON API needs {package}, which is not installed: pip install 'heliograph[web]'"
-        ) from None
+        raise ConfigError(f"the JSON API needs {package}, which is not installed: {extra_command('web')}") from None
     return encode_id(plant)
 
 
