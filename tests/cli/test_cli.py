@@ -621,7 +621,16 @@ def test_help_of_every_command_has_examples_and_shared_options(command, capsys):
     known = {one for one in ("--config FILE", "--store WHERE", "--server URL", "--account NAME") if one in out}
     if command in ("emulate", "demo", "completion", "service"):  # they read none, or only in a subcommand
         assert known == set()
-    elif command in ("history", "export", "import", "recipe", "serve"):  # they contact no vendor and take no account
+    elif command in (
+        "history",
+        "export",
+        "import",
+        "recipe",
+        "serve",
+        "backup",
+        "restore",
+        "alarms",
+    ):  # they contact no vendor and take no account
         assert known == {"--config FILE", "--store WHERE"}
     else:
         assert known >= {"--config FILE", "--server URL", "--account NAME"}

@@ -372,10 +372,13 @@ def test_docs_configuration_lists_every_key_with_valid_examples(tmp_path):
         (tmp_path / name).write_text("a")
     for name in ("mqtt.secret", "pvoutput.key", "influx.token", "webhook.secret"):
         (tmp_path / name).write_text("a")
+    (tmp_path / "alarms.urls").write_text("mailto://me:secret@example.com")
     whole, passed_on, *single = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
     found = load(written(tmp_path, passed_on), {})
     assert all((found.serve, found.mqtt, found.pvoutput, found.influx, found.webhooks))
     assert [one.name for one in load(written(tmp_path, whole), {}).accounts] == ["home", "goodwe"]
+    (tariffs,), single = [one for one in single if "[[" in one], [one for one in single if "[[" not in one]
+    assert load(written(tmp_path, ROOF + tariffs), {}).tariffs
     for line in single:
         load(written(tmp_path, ROOF + line.replace("/run/credentials/heliograph.service/", "")), {})
     assert len(single) == 2

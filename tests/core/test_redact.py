@@ -104,7 +104,11 @@ def test_secret_is_masked_except_by_reveal():
     assert "hunter2" not in "".join(traceback.format_exception(ValueError(secret)))
 
 
-@pytest.mark.parametrize("file", sorted(FIXTURES.rglob("*.*")), ids=lambda path: path.relative_to(FIXTURES).as_posix())
+# Recordings contain pseudonyms of the same shape; tests/cli/test_record.py checks what is replaced.
+WRITTEN = sorted(path for path in FIXTURES.rglob("*.*") if "recordings" not in path.parts)
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=lambda path: path.relative_to(FIXTURES).as_posix())
 def test_fixtures_contain_nothing_private(file):
     text = file.read_text(encoding="utf-8")
     for mail in re.findall(r"[\w.+-]+@[\w.-]+", text):

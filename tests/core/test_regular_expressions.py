@@ -16,6 +16,7 @@ import heliograph
 from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
+from heliograph.cli.recipes import plants as recipe_plants
 from heliograph.core import parsing, pseudonyms, redact, servers
 from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
@@ -38,6 +39,12 @@ FLOOR = 1e-3
 """Seconds below which a measurement is noise."""
 
 OTHER_TEXT = {
+    "cli/alarms.py": (1, "arguments of the command line"),
+    "cli/archive.py": (1, "names of the members of a backup"),
+    "cli/backup.py": (5, "the configuration file"),
+    "cli/importing/cells.py": (6, "a file that a person imports"),
+    "cli/importing/tables.py": (5, "a file that a person imports"),
+    "config/alarms.py": (1, "the configuration file"),
     "cli/call.py": (1, "annotations of our methods"),
     "cli/doctor/bundle.py": (6, "the configuration file"),
     "cli/settings/curtail.py": (2, "arguments of the command line"),
@@ -71,7 +78,11 @@ SERVER_TEXT = {
     "cli/doctor/bundle.py": [
         (lambda text: bundle._without_paths(text, Path("x")), ["a", "a-", "a-0", "0123456789abcdef-"]),
     ],
-    "cli/formats.py": [(formats.escape_formulas.__wrapped__, [" ", "\t", "; ", ";\t", "\t ", "\n"])],
+    "cli/formats.py": [
+        (formats.escape_formulas.__wrapped__, [" ", "\t", "; ", ";\t", "\t ", "\n"]),
+        (formats.slug_of, [" ", "a ", "-"]),
+    ],
+    "cli/recipes/plants.py": [(recipe_plants.plain_text, ["-", "--", " ", "a-"])],
     "core/parsing.py": [
         (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
         (parsing.parse_http_date, ["1", "Sat, ", "Sat, 28 Nov 2026 ", "2", ":1", " "]),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DATE_ORDERS = ("ymd", "dmy", "mdy")
 _GAPS = frozenset({"", "nan", "null", "none", "unknown", "unavailable", "n/a", "-"})
-_NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?=[.,]*+\d)[\d.,]++(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _DATE = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(.*))?")
 
