@@ -61,7 +61,7 @@ class Newcomer:
         self.folder, self.monkeypatch, self.capsys, self.broker = folder, monkeypatch, capsys, broker
         options = EmulatorOptions(start=START, speed=0, accounts=4, zone=ZONE, seed=7)
         self.emulator = build_emulator(options, load_emulations())
-        self.clock = OneClock(self.emulator, (START.timestamp() + 13 * HOUR), workers=5)
+        self.clock = OneClock(self.emulator, (START.timestamp() + 13 * HOUR), workers=6)
         self.stop = asyncio.Event()
         self.lines = io.StringIO()
         self.polls = defaultdict(list)

@@ -51,7 +51,8 @@ def test_measurements_times_models_and_names_of_measurements_stay(data):
     ],
 )
 def test_private_texts_are_replaced_in_their_shape(key, value):
-    found = masked({key: value})[key]
+    # With a random key, three digits are replaced by the same ones once in a thousand runs.
+    found = masked({key: value}, key=b"test")[key]
     assert shape(found) == shape(value) or "Ä" in value
     assert len(found) == len(value)
     runs = [run for run in re.findall(r"\w+", value) if len(run) > 2]

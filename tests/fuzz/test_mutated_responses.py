@@ -7,6 +7,7 @@ import json
 import math
 import tempfile
 import tracemalloc
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,7 @@ def test_fuzzer_notices_a_fault_of_the_program(name, place, fault, command, case
     async def verdict():
         async with Fuzzer.started(dialect, memory_folder) as fuzzer:
             run = Run(name, command, next(iter(fuzzer.plants)), case)
+            import_module(place.rpartition(".")[0])
             monkeypatch.setattr(place, fault)
             return await fuzzer.run(run)
 

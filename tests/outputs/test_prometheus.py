@@ -290,7 +290,7 @@ def test_dashboard_variables_refer_to_existing_labels(prometheus_server):
 
 def test_documented_alerts_are_valid_queries(prometheus_server):
     alerts = re.findall(r"expr: (.+)", (DASHBOARD.parent / "prometheus.md").read_text())
-    assert len(alerts) == 4
+    assert len(alerts) == 5
     for alert in alerts:
         prometheus_server.run_query(alert)
 

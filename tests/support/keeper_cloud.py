@@ -185,7 +185,9 @@ class Program:
             if isinstance(error, InvalidCredentials):
                 usage.refused.add(self.password)
             if getattr(error, "until", None) is not None and self.cloud.now < self.cloud.locked_until:
-                usage.locked_until = self.cloud.locked_until
+                # A lock that the cloud has extended meanwhile is not known to the program yet.
+                known = error.until.timestamp() - (self.clock() - self.cloud.now)
+                usage.locked_until = min(self.cloud.locked_until, known)
 
     def assert_allowed(self, request: Request) -> None:
         """Assert that a request respects the limits of the keeper."""

@@ -234,7 +234,7 @@ def alarm_id(key: str) -> str:
     """Return the short name of a key.
 
     >>> alarm_id("offline")
-    '6e6b60'
+    '0b4e47'
     """
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
 
