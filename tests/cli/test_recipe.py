@@ -12,6 +12,8 @@ import time
 import pytest
 import yaml
 
+import heliograph
+import heliograph.web
 from heliograph.cli.main import run
 from heliograph.cli.recipes.programs import RECIPES
 from heliograph.current import CurrentState
@@ -157,6 +159,7 @@ def test_predbat_and_emhass_name_the_entities_of_discovery(run_recipe, where):
 
 
 def test_recipes_for_home_assistant_need_no_web_packages(run_recipe, monkeypatch):
+    monkeypatch.setattr(heliograph, "web", heliograph.web)  # imported anew below, and restored with the modules
     for module in [name for name in sys.modules if name.startswith(("starlette", "heliograph.web"))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "starlette", None)
