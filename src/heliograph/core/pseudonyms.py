@@ -21,7 +21,7 @@ ORIGIN = "https://replay.invalid"
 """Replaces scheme and host of the vendor's own servers."""
 
 _SHORTEST = 3
-"""Letters and digits of the shortest private value: shorter ones are counts or codes, and identify nobody."""
+"""Letters and digits of the shortest private value: shorter ones are counts or codes, which identify no person."""
 
 _PRIVATE_WORDS = re.compile(
     "password|pwd|passwordcrc|token|auth|cookie|session|secret|apikey|account|username|owner|installer|email|mail|"
