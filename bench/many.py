@@ -33,29 +33,30 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 def prepare(file: Path) -> None:
     """Record the responses of an emulated cloud to one account, by round."""
-    from heliograph import Growatt, client
+    from heliograph import Growatt
     from heliograph.emulator.clouds.growatt import EMULATION
     from heliograph.emulator.main import EmulatorOptions, build_emulator
     from heliograph.emulator.server import serve_in_thread
+    from heliograph.transports import send
 
     bodies: dict[str, list[str]] = {part: [] for part in URL_PARTS}
-    send = client.send
 
-    def record(request, *rest):
-        response = send(request, *rest)
-        (part,) = (part for part in URL_PARTS if part in request.url)
-        bodies[part].append(response.body.decode())
-        return response
+    class RecordingTransport:
+        def send(self, request, *rest):
+            response = send(request, *rest)
+            (part,) = (part for part in URL_PARTS if part in request.url)
+            bodies[part].append(response.body.decode())
+            return response
 
     emulator = build_emulator(EmulatorOptions(start=START, speed=0, accounts=1), [EMULATION])
-    client.send = record
     with serve_in_thread(emulator) as ready:
         (account,) = ready["accounts"]
-        api = Growatt(account["username"], account["password"], server=ready["url"], keeper=None)
+        api = Growatt(
+            account["username"], account["password"], server=ready["url"], keeper=None, transport=RecordingTransport()
+        )
         for number in range(ROUNDS):
             emulator.world.clock.set(START + timedelta(seconds=number * SECONDS))
             api.snapshot(account["plants"][0])
-    client.send = send
     plant = account["plants"][0]
     templates = {
         part: [body.replace(plant, "@NUMBER@") for body in bodies[part]]

@@ -260,7 +260,9 @@ class EnergyReconciler:
             return outcome
         if self.state == "zeroed":
             assert self.reset is not None
-            if raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
+            gained = self._gained_since_yesterday(now) if now.at >= now.midnight + SKEW else None
+            rose = gained is not None and self._covers(gained, raw)
+            if rose or raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
                 outcome = self.reset.update(raw, now.at, now.limit)
                 if self.reset.value > 0:
                     self._start_today(fell=True)
@@ -301,11 +303,22 @@ class EnergyReconciler:
         rose = self.rose and outcome is CounterOutcome.ROSE
         if not (rose or (raw > self.yesterday and agrees_with_curve(raw, now))) or now.at < now.midnight + SKEW:
             return False
+        gained = self._gained_since_yesterday(now)
+        return gained is None or gained <= self._steps or self._covers(gained, raw)
+
+    def _gained_since_yesterday(self, now: SampleContext) -> float | None:
+        """Return the energy since yesterday's last reading by the total; None if there is no total at this time."""
         if self.total is None or self.today_origin is None or self.total.seen != now.at:
-            return True
-        gained = self.energy - (self.today_origin + self.yesterday)
-        steps = self.total.step + self.today.step
-        return gained <= steps or gained + steps + 0.1 * raw >= raw
+            return None
+        return self.energy - (self.today_origin + self.yesterday)
+
+    def _covers(self, gained: float, raw: float) -> bool:
+        return gained + self._steps + 0.1 * raw >= raw
+
+    @property
+    def _steps(self) -> float:
+        """The rounding of both counters together, in kWh."""
+        return (self.total.step if self.total else 0.0) + (self.today.step if self.today else 0.0)
 
     def _start_today(self, *, fell: bool) -> None:
         """Use the daily counter as today's; energy beyond it since its last reading belongs to the past."""
