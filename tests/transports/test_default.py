@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from itertools import count
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -19,7 +18,7 @@ import pytest
 from heliograph import AsyncGrowatt, ConfigError, Growatt, GrowattToken, Unreachable, transports
 from heliograph.core.session import Request
 from heliograph.emulator.server import serve_in_thread
-from heliograph.transports import default, pyreqwest_pool
+from heliograph.transports import default, pyreqwest_pool, sockets
 from heliograph.transports.sockets import UntrustedCertificate
 from support.growatt_emulator import EmulatedCloud
 from support.transports import NAMES, sender
@@ -33,11 +32,12 @@ def used(monkeypatch):
     found = []
     for proxy in default._PROXIES:
         monkeypatch.delenv(proxy, raising=False)
-    monkeypatch.setattr(default, "_sent", count(1))
+    default._uses_sockets.cache_clear()
     monkeypatch.setattr(default, "_untrusted", set())
     monkeypatch.setattr(default._sockets, "send", lambda *_: found.append("sockets"), raising=False)
     monkeypatch.setattr(pyreqwest_pool, "send", lambda *_: found.append("pyreqwest"))
-    return found
+    yield found
+    default._uses_sockets.cache_clear()
 
 
 def send(url="https://example.com/"):
@@ -45,10 +45,27 @@ def send(url="https://example.com/"):
 
 
 @linux
-def test_first_requests_are_sent_over_sockets_and_later_ones_over_pyreqwest(used):
-    for _ in range(33):
-        send()
-    assert used == ["sockets"] * 30 + ["pyreqwest"] * 3
+def test_requests_are_sent_over_sockets(used):
+    send()
+    send("http://localhost:8080/")
+    assert used == ["sockets", "sockets"]
+
+
+@linux
+def test_connections_that_were_idle_for_too_long_are_closed_with_the_next_request(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(sockets, "monotonic", lambda: now[0])
+    transport, server = sockets.SocketTransport(), ("http", "example.com")
+    pairs = [socket.socketpair() for _ in range(2)]
+    first, second = (sockets._HttpConnection(ours) for ours, _ in pairs)
+    first.is_reusable = second.is_reusable = True
+    transport._release(server, first)
+    now[0] = second._used_at = 70.0
+    transport._release(server, second)
+    assert (first._socket.fileno(), transport._idle[server]) == (-1, [second])
+    for _, theirs in pairs:
+        theirs.close()
+    transport.close()
 
 
 @linux

@@ -85,11 +85,7 @@ class SocketTransport:
         except (RuntimeError, MemoryError) as error:
             raise out_of_resources(request, error, sent=True) from None
         finally:
-            if connection.is_reusable:
-                with self._lock:
-                    self._idle.setdefault(server, []).append(connection)
-            else:
-                connection.close()
+            self._release(server, connection)
         return response
 
     def close(self) -> None:
@@ -99,6 +95,17 @@ class SocketTransport:
                 for connection in connections:
                     connection.close()
             self._idle = {}
+
+    def _release(self, server: tuple[str, str], connection: _HttpConnection) -> None:
+        """Keep a connection for further requests, and close those that were idle for too long."""
+        if not connection.is_reusable:
+            connection.close()
+            return
+        with self._lock:
+            idle = self._idle.setdefault(server, [])
+            idle.append(connection)
+            while idle[0].is_expired():  # the longest unused one is the first
+                idle.pop(0).close()
 
     def _idle_connection(self, server: tuple[str, str]) -> _HttpConnection | None:
         """Return an open connection to a server, or None; ones that the server has closed are dropped."""
@@ -174,7 +181,7 @@ class _HttpConnection:
 
     def is_open(self) -> bool:
         """Return whether the connection can take another request: the server has not closed it, nor sent anything."""
-        if monotonic() - self._used_at > _IDLE_SECONDS:
+        if self.is_expired():
             return False
         if hasattr(select, "poll"):
             poll = select.poll()
@@ -190,6 +197,10 @@ class _HttpConnection:
         except OSError:
             return False
         return False
+
+    def is_expired(self) -> bool:
+        """Return whether the connection was idle for too long."""
+        return monotonic() - self._used_at > _IDLE_SECONDS
 
     def close(self) -> None:
         """Close the connection."""
