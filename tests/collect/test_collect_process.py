@@ -52,7 +52,7 @@ class Clouds:
 
     def run(self, *words, store=None, code=0):
         done = subprocess.run(
-            self.command(*words, store=store), capture_output=True, text=True, timeout=60, check=False
+            self.command(*words, store=store), capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == code, done.stderr
         assert done.stdout == ""
