@@ -312,6 +312,8 @@ class BlockingClient(BaseClient, SyncClientBase):
             except StopIteration as done:
                 result: T = done.value
                 return result
+            finally:
+                outcome = None  # as in `resume`
 
 
 class AsyncClient(BaseClient, AsyncClientBase):
@@ -377,6 +379,7 @@ class AsyncClient(BaseClient, AsyncClientBase):
                     result: T = done.value
                     return result
                 finally:
+                    outcome = None  # as in `resume`
                     if interruption is not None:
                         raise interruption
 

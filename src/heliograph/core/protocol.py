@@ -31,7 +31,12 @@ RELOGIN_DELAY = 60.0
 
 def resume(flow: Generator[Y, Any, Any], outcome: Any) -> Y:
     """Pass the outcome of the last request or effect, a result or an error, into a flow; return what it yields next."""
-    return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+    try:
+        return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+    finally:
+        del (
+            outcome
+        )  # an error that is raised again would refer to itself by its traceback, with the response it is about
 
 
 class VendorProtocol(Protocol):
@@ -70,8 +75,10 @@ class AccountProtocol:
         self.allow_commands = allow_commands
         self.forced = False
         """True while an explicit user login is running."""
+        self.records_errors = False
+        """True if the flow's driver uses `last_error`, and removes it when the flow ends."""
         self.last_error: CloudError | None = None
-        """Error of the last failed call; a flow may have continued without its result."""
+        """Error of the last failed call of this flow; a flow may have continued without its result."""
 
     def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
         """Run one flow to its result."""
@@ -82,7 +89,8 @@ class AccountProtocol:
         try:
             return (yield from self._run_step(flow))
         except CloudError as error:
-            self.last_error = error
+            if self.records_errors:
+                self.last_error = error
             raise
 
     def _run_step(self, flow: Any) -> HttpFlow[Any]:
@@ -115,6 +123,7 @@ class AccountProtocol:
                 return result
             finally:
                 SECRETS.reset(secrets)
+                argument = None  # as in `resume`
             try:
                 argument, step = (yield from run(item)), generator.send
             except (CloudError, StoreError) as error:

@@ -188,7 +188,7 @@ class _GuardedRun:
     def execute(self, flow: Callable[[], Flow[T]]) -> HttpFlow[T]:
         """Run the flow within the limits; `finish` follows."""
         self.state = self.guard.current(self.state, self.now)
-        self.protocol.last_error = None
+        self.protocol.last_error, self.protocol.records_errors = None, True
         self._restore_session()
         self._deaths = self.protocol.session.deaths
         if self.state.trying:
@@ -207,6 +207,8 @@ class _GuardedRun:
             except StopIteration as done:
                 result: T = done.value
                 return result
+            finally:
+                outcome = None  # as in `resume`
 
     def finish(self) -> EffectFlow[None]:
         """Record the last outcome, save the state if it changed, and release the lock."""
@@ -215,6 +217,8 @@ class _GuardedRun:
             self._record_outcome()
             changed, durable = self._change()
         finally:
+            # They would refer to this object by their tracebacks, with the responses they are about.
+            self.protocol.last_error = self._seen_error = self._refusal = None
             try:
                 yield ReleaseLock(self.held, self.state if changed else None, durable=durable)
             except StoreError:
