@@ -8,7 +8,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from errno import EMFILE
-from itertools import count
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,7 @@ from heliograph import AsyncGrowatt, Growatt
 from heliograph import errors as e
 from heliograph.core.session import Request
 from heliograph.keeper import Keeper
-from heliograph.transports import default, send, sockets
+from heliograph.transports import send, sockets
 from support.raw_server import Listener
 from support.subprocesses import python
 
@@ -247,7 +246,6 @@ def test_login_that_could_not_be_sent_delays_no_other(server, tmp_path, monkeypa
 
     client = Growatt(USER, PASSWORD, server=server.url, keeper=Keeper(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(default, "_sent", count(1))
         patch.setattr(sockets, "_open_socket", fail)
         with pytest.raises(e.Unreachable, match="Too many open files"):
             client.log_in()
