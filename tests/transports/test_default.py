@@ -69,6 +69,18 @@ def test_connections_that_were_idle_for_too_long_are_closed_with_the_next_reques
 
 
 @linux
+def test_connection_of_a_program_that_was_stopped_after_the_response_is_closed(monkeypatch):
+    monkeypatch.setattr(sockets, "monotonic", lambda: 100.0)
+    transport, server = sockets.SocketTransport(), ("http", "example.com")
+    ours, theirs = socket.socketpair()
+    connection = sockets._HttpConnection(ours)
+    connection._used_at, connection.is_reusable = 0.0, True
+    transport._release(server, connection)
+    assert (ours.fileno(), transport._idle[server]) == (-1, [])
+    theirs.close()
+
+
+@linux
 @pytest.mark.parametrize("name", ["https_proxy", "HTTP_PROXY", "all_proxy"])
 def test_requests_through_a_proxy_are_sent_over_pyreqwest(name, used, monkeypatch):
     monkeypatch.setenv(name, "http://proxy.example.com:3128")

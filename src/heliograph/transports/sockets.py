@@ -104,7 +104,7 @@ class SocketTransport:
         with self._lock:
             idle = self._idle.setdefault(server, [])
             idle.append(connection)
-            while idle[0].is_expired():  # the longest unused one is the first
+            while idle and idle[0].is_expired():  # the longest unused one is the first
                 idle.pop(0).close()
 
     def _idle_connection(self, server: tuple[str, str]) -> _HttpConnection | None:
