@@ -9,9 +9,9 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line, run_on_thread
+from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line, resume, run_on_thread
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
-from heliograph.core.protocol import AccountProtocol, resume
+from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Session, Sleep
 from heliograph.errors import ConfigError, StoreError, Throttled

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.effects import Effect
-from heliograph.core.protocol import resume
+from heliograph.core.effects import Effect, resume
 from heliograph.core.session import Response
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 
 class Effect:
@@ -50,6 +51,15 @@ EffectFlow = Generator[Effect, Any, T]
 """A flow that reads or writes stored data and sends nothing."""
 
 
+def resume(flow: Generator[Y, Any, Any], outcome: Any) -> Y:
+    """Pass the outcome of the last request or effect, a result or an error, into a flow; return what it yields next."""
+    try:
+        return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+    finally:
+        # An error that is raised again would refer to itself by its traceback, and with it to the response it is about.
+        del outcome
+
+
 def perform_in_line(effect: Effect) -> Any:
     """Perform an effect on the calling thread; raises `ConfigError` if it can only be awaited."""
     if effect.is_async:
@@ -62,7 +72,7 @@ def run_effects(flow: EffectFlow[T]) -> T:
     outcome: Any = None
     try:
         while True:
-            effect = flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+            effect = resume(flow, outcome)
             try:
                 outcome = perform_in_line(effect)
             except BaseException as error:  # noqa: BLE001 - the flow decides, see above
@@ -78,7 +88,7 @@ async def run_effects_async(flow: EffectFlow[T]) -> T:
     interruption: CancelledError | None = None
     try:
         while True:
-            effect = flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+            effect = resume(flow, outcome)
             outcome, cancelled = await finish_effect(effect)
             interruption = interruption or cancelled
     except StopIteration as done:
@@ -144,7 +154,7 @@ async def run_steps_on_threads(flow: Generator[Any, Any, T], perform: Callable[[
 def _advance(flow: Generator[Any, Any, Any], outcome: Any) -> tuple[bool, Any]:
     """Return whether a flow has ended, and what it yields, returns or raises: a future can carry no StopIteration."""
     try:
-        return False, flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+        return False, resume(flow, outcome)
     except StopIteration as done:
         return True, done.value
     except BaseException as error:  # noqa: BLE001 - raised by the driver

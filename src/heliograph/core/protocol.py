@@ -22,21 +22,10 @@ if TYPE_CHECKING:
     from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
 
 T = TypeVar("T")
-Y = TypeVar("Y")
 
 MAX_REDIRECTS = 3
 RELOGIN_DELAY = 60.0
 """Seconds without another login after a fresh one did not help (Home Assistant uses the same pause)."""
-
-
-def resume(flow: Generator[Y, Any, Any], outcome: Any) -> Y:
-    """Pass the outcome of the last request or effect, a result or an error, into a flow; return what it yields next."""
-    try:
-        return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
-    finally:
-        del (
-            outcome
-        )  # an error that is raised again would refer to itself by its traceback, with the response it is about
 
 
 class VendorProtocol(Protocol):

@@ -12,8 +12,7 @@ from contextlib import closing
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from heliograph.core.effects import Effect, run_effects
-from heliograph.core.protocol import resume
+from heliograph.core.effects import Effect, resume, run_effects
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, StoreError, Throttled
 from heliograph.keeper import policy

@@ -261,8 +261,8 @@ class EnergyReconciler:
         if self.state == "zeroed":
             assert self.reset is not None
             gained = self._gained_since_yesterday(now) if now.at >= now.midnight + SKEW else None
-            rose = gained is not None and self._covers(gained, raw)
-            if rose or raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
+            total_rose = gained is not None and self._covers(gained, raw)
+            if total_rose or raw == 0 or self.today.value == 0 or abs(raw - self.today.value) > DIP:
                 outcome = self.reset.update(raw, now.at, now.limit)
                 if self.reset.value > 0:
                     self._start_today(fell=True)
