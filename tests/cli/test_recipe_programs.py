@@ -1,10 +1,9 @@
-"""Recipes in the programs they are for: Node-RED, ioBroker's JavaScript adapter and EMHASS.
+"""Recipes in the programs they are for: Node-RED and EMHASS.
 
-Node-RED is installed by `npm ci --ignore-scripts --prefix tests/peers/node-red`, as CI does. The others are large: they
-are run if HELIOGRAPH_IOBROKER is a folder with `npm install --ignore-scripts iobroker.js-controller@7.0.7
-iobroker.javascript@10.3.0`, and HELIOGRAPH_EMHASS the Python of an environment with `pip install emhass==0.18.7`. evcc,
-openHAB, Predbat and Grafana are not packages of Debian, Python or Node: what they compute is run by jq, by the patterns
-of the transformations, and by Prometheus (test_recipe.py, test_prometheus.py).
+Node-RED is installed by `npm ci --ignore-scripts --prefix tests/peers/node-red`, as CI does. EMHASS is large: it is run
+if HELIOGRAPH_EMHASS is the Python of an environment with `pip install emhass==0.18.7`. evcc, openHAB, Predbat and Grafana
+are not packages of Debian, Python or Node: what they compute is run by jq, by the patterns of the transformations, and
+by Prometheus (test_recipe.py, test_prometheus.py). ioBroker's script is run by Node with its functions replaced.
 """
 
 from __future__ import annotations

@@ -146,9 +146,7 @@ def test_commands_in_hints_of_a_temporary_environment_create_it_again(script, mo
 
 
 def test_commands_do_not_include_names_of_files_and_services():
-    text = (
-        "journalctl -u heliograph -f; /usr/bin/heliograph now; heliograph 0.1.0; heliograph runs"
-    )
+    text = "journalctl -u heliograph -f; /usr/bin/heliograph now; heliograph 0.1.0; heliograph runs"
     assert own_commands(text, "X") == text
 
 
