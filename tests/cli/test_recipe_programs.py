@@ -1,9 +1,10 @@
 """Recipes in the programs they are for: Node-RED and EMHASS.
 
 Node-RED is installed by `npm ci --ignore-scripts --prefix tests/peers/node-red`, as CI does. EMHASS is large: it is run
-if HELIOGRAPH_EMHASS is the Python of an environment with `pip install emhass==0.18.7`. evcc, openHAB, Predbat and Grafana
-are not packages of Debian, Python or Node: what they compute is run by jq, by the patterns of the transformations, and
-by Prometheus (test_recipe.py, test_prometheus.py). ioBroker's script is run by Node with its functions replaced.
+if HELIOGRAPH_EMHASS is the Python of an environment with `pip install emhass==0.18.7`. evcc, openHAB, Predbat and
+Grafana are not packages of Debian, Python or Node: what they compute is run by jq, by the patterns of the
+transformations, and by Prometheus (test_recipe.py, test_prometheus.py). ioBroker's script is run by Node with its
+functions replaced.
 """
 
 from __future__ import annotations
