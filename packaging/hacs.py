@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import time
 from typing import TYPE_CHECKING
@@ -62,7 +61,5 @@ def check(folder: Path, version: str) -> None:
     if not hacs.get("zip_release") or hacs.get("filename") != NAME:
         raise SystemExit(f'hacs.json needs "zip_release": true and "filename": "{NAME}"')
     for file in component_files(folder):
-        if file.suffix == ".py":
-            ast.parse(file.read_text("utf-8"), str(file))
-        elif file.suffix == ".json":
+        if file.suffix == ".json":
             json.loads(file.read_text("utf-8"))
