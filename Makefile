@@ -34,7 +34,7 @@ docs: $(VENV)/ready  ## derive the tables from the declarations, then build the 
 	@$(BIN)/python docs/derive.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-release: $(VENV)/ready  ## build and check what is published, in dist/: wheel, source archive, .deb, image, SBOM, checksums
+release: $(VENV)/ready  ## build and check what is published, in dist/: wheel, source archive, .deb, image, HACS archive, SBOM, checksums
 	@$(BIN)/python packaging/release.py
 
 $(VENV)/ready: requirements/dev.txt requirements/peers.txt pyproject.toml

@@ -134,10 +134,11 @@ class World:
         self._ports = tuple(int(ready[name].rpartition(":")[2]) for name in ("url", "second"))
 
     def forbids_requests(self) -> bool:
-        """Return True if the account is locked, the address blocked, every request refused, or the network missing."""
+        """Return True if account or address are blocked, logins or requests refused, or the network missing."""
         is_locked = self.account.lockout.remaining(self.emulator.world.clock.now()) is not None
         value = self.emulator.faults.value
-        return not self._is_connected or is_locked or value("block") == "" or value("rate") == "0"
+        refuses = value("block") == "" or value("rate") == "0" or value("lock") == "0"
+        return not self._is_connected or is_locked or refuses
 
     def is_daylight(self, time: float) -> bool:
         """Return True if the sun is up."""

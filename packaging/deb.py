@@ -31,8 +31,8 @@ Description: Collects solar data from the Growatt and GoodWe clouds
 _PROGRAM = "#!/opt/heliograph/bin/python\nimport sys\n\nfrom heliograph.__main__ import main\n\nsys.exit(main())\n"
 
 
-def build(root: Path, wheel: Path, version: str, _: Callable[[list[str | Path], Path], str]) -> str:
-    """Build the package and check it; return what was done, or why nothing was."""
+def build(root: Path, wheel: Path, version: str, check_page: Callable[[list[str | Path], Path], str]) -> str:
+    """Build the package, check it and run it unpacked; return what was done, or why nothing was."""
     if shutil.which("dpkg-deb") is None or not Path("/etc/debian_version").exists():
         return "not built, because this is no Debian"
     tree = root / "build/deb"
@@ -45,7 +45,9 @@ def build(root: Path, wheel: Path, version: str, _: Callable[[list[str | Path], 
     shutil.rmtree(unpacked, ignore_errors=True)
     _run("dpkg-deb", "--extract", path, unpacked)
     check_unit(unpacked)
-    return f"{path.name} built; its unit is accepted by systemd"
+    # An environment finds its packages beside itself, so it runs at another place than its own, too.
+    seen = check_page([unpacked / PREFIX / "bin/python", unpacked / PREFIX / "bin/heliograph"], root / "build/deb-home")
+    return f"{path.name} built; its unit is accepted by systemd; unpacked, {seen}"
 
 
 def stage_environment(tree: Path, root: Path, wheel: Path) -> None:

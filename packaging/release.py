@@ -1,7 +1,7 @@
 """Builds what is published into dist/, and runs each artefact in an empty environment until its page answers.
 
 make release                             everything that this machine can build
-python packaging/release.py wheel        wheel and source archive only; also: deb, image
+python packaging/release.py wheel        wheel and source archive only; also: deb, image, hacs
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import deb
+import hacs
 import image
 from sbom import write_sbom
 
@@ -32,6 +33,8 @@ def main(parts: list[str]) -> int:
     os.environ["SOURCE_DATE_EPOCH"] = epoch = _output("git", "log", "-1", "--format=%ct") or "1700000000"
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
+    if not parts or "hacs" in parts:
+        print(f"hacs: {hacs.build(ROOT, version, int(epoch))}")
     wheel = build_wheel(version)
     for name, build in {"deb": deb.build, "image": image.build}.items():
         if not parts or name in parts or (name == "deb" and "image" in parts):
@@ -68,7 +71,7 @@ def build_wheel(version: str) -> Path:
     if (again / wheel.name).read_bytes() != wheel.read_bytes():
         raise SystemExit("the wheel built from the source archive differs")
     tools = _environment("release-tools", "--requirement", ROOT / "requirements/release.txt")
-    _run(tools / "twine", "check", "--strict", *DIST.iterdir())
+    _run(tools / "twine", "check", "--strict", wheel, DIST / f"heliograph-{version}.tar.gz")
     _run(tools / "check-wheel-contents", wheel)
     installed = _environment("wheel", "--requirement", ROOT / "requirements/runtime.txt")
     _run(installed / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from heliograph.cli.main import run
 from heliograph.cli.progress import progress_lines, show_progress
-from heliograph.collect.backfill import Backfill, BackfillOptions, BackfillProgress
+from heliograph.collect.backfill import Backfill, BackfillOptions, BackfillProgress, PlantBackfill
 from heliograph.collect.budget import MARGIN
 from heliograph.collect.counters.repair import CLOUD_DAY_HIGHER
 from heliograph.collect.gaps import (
@@ -619,6 +619,32 @@ def test_backfill_says_once_how_many_nights_it_takes(nights, says, capsys):
         on_progress(BackfillProgress("home", days=60, days_left=left, **share))
     err = capsys.readouterr().err
     assert err.count("home: history takes about 1 night, with up to 70 of 160 requests a day") == says
+
+
+def test_backfill_of_many_nights_says_when_the_energies_are_complete(capsys):
+    share = {"requests_left": 2667, "daily_share": 12, "daily_limit": 160, "days_to_go": 221.3}
+    progress_lines()(BackfillProgress("home", days=2555, days_left=2555, days_to_energies=8.3, **share))
+    err = capsys.readouterr().err
+    assert "home: history takes about 222 nights, with up to 12 of 160 requests a day" in err
+    assert "; the energies of all days come first, in about 9 nights\n" in err
+
+
+def test_backfill_asks_for_energies_of_all_months_before_the_first_curve():
+    days = DayRange(date(2026, 4, 20), date(2026, 6, 20))
+    plant = PlantBackfill(
+        None,
+        PLANT,
+        ZoneInfo("Europe/Berlin"),
+        days,
+        HistoryCost(curve=1, days=1, months=1, years=1),
+        nothing_known(),
+        {},
+    )
+    plant.refresh(NOW)
+    spans = [query.span for query in plant.remaining]
+    assert spans == [*spans[: spans.index("curve")], *["curve"] * 62]
+    months = [query.period for query in plant.remaining if query.span == "days"]
+    assert months == ["2026-06", "2026-05", "2026-04"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -6,8 +6,9 @@ from importlib.metadata import Distribution
 
 import pytest
 
+from heliograph.cli import options
 from heliograph.core import installation
-from heliograph.core.installation import MARKER, Installation, extra_command, find_installation
+from heliograph.core.installation import COMMANDS, MARKER, Installation, extra_command, find_installation, own_commands
 
 
 @pytest.fixture
@@ -84,3 +85,70 @@ def test_find_installation_reads_the_source_that_pip_recorded(monkeypatch, recor
 )
 def test_extra_command_fits_the_installation(installed, command):
     assert extra_command("web", installed) == command
+
+
+HINT = (
+    "no account is configured in /home/ada/heliograph.toml; run: heliograph setup (`heliograph login growatt` adds one)"
+)
+
+
+def hint(program):
+    return HINT.replace("heliograph setup", f"{program} setup").replace("heliograph login", f"{program} login")
+
+
+@pytest.fixture
+def script(prefix, monkeypatch):
+    """A script of an environment that is not on the PATH."""
+    (prefix / "bin").mkdir()
+    path = prefix / "bin/heliograph"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(path), "now"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    return path
+
+
+def test_commands_in_hints_are_unchanged_where_the_path_finds_this_program(script, monkeypatch):
+    monkeypatch.setenv("PATH", f"/nowhere:{script.parent}")
+    assert own_commands(HINT) == HINT
+    monkeypatch.setattr(sys, "argv", ["/home/ada/solar.py"])
+    assert own_commands(HINT) == HINT
+
+
+def test_commands_in_hints_name_the_script_that_the_path_does_not_find(script, monkeypatch):
+    assert own_commands(HINT) == hint(script)
+    monkeypatch.setattr(sys, "argv", ["/site-packages/heliograph/__main__.py", "now"])
+    assert own_commands(HINT) == hint(script)
+    other = script.parent.parent / "heliograph"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(other.parent))
+    assert own_commands(HINT) == hint(script)
+
+
+def test_commands_in_hints_of_a_module_without_script_name_python(script, monkeypatch):
+    script.unlink()
+    monkeypatch.setattr(sys, "argv", ["/src/heliograph/__main__.py", "now"])
+    assert own_commands(HINT) == hint(f"{script.parent}/python -m heliograph")
+
+
+def test_commands_in_hints_of_the_package_service_run_as_its_user(script, monkeypatch, prefix):
+    (prefix / MARKER).write_text("deb\n")
+    monkeypatch.setenv("HELIOGRAPH_HOME", "/var/lib/heliograph")
+    as_user = "sudo -u heliograph env HELIOGRAPH_HOME=/var/lib/heliograph heliograph"
+    assert own_commands(HINT) == hint(as_user)
+
+
+def test_commands_in_hints_of_a_temporary_environment_create_it_again(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".cache/uv/archive-v0/Xy1"))
+    monkeypatch.setattr(installation, "_source", lambda: "")
+    assert own_commands("run: heliograph setup") == "run: uvx --from 'heliograph[all]' heliograph setup"
+
+
+def test_commands_do_not_include_names_of_files_and_services():
+    text = "journalctl -u heliograph -f; /usr/bin/heliograph now; heliograph 0.1.0; heliograph runs"
+    assert own_commands(text, "X") == text
+
+
+def test_commands_in_hints_are_all_commands():
+    assert COMMANDS.split() == sorted(options.COMMANDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from itertools import pairwise
 
@@ -287,6 +288,71 @@ def test_logins_are_spread_over_the_day_after_half(book):
             times.append(now - NOON)
         now += MINUTE
     assert times == [0, MINUTE, 2 * MINUTE, *(2 * MINUTE + number * 4 * HOUR for number in (1, 2, 3))]
+
+
+HALF_DAYS = LIMITS._replace(enough_logins=2)
+
+
+def sessions(book, *times, ended):
+    """Open sessions at these hours after NOON; the last one ends early."""
+    for hours in times:
+        log_in(book, NOON + hours * HOUR)
+    book.advance_to(NOON + ended * HOUR)
+    policy.on_session_expired(book, NOON + ended * HOUR)
+
+
+@pytest.fixture
+def utc(monkeypatch):
+    """Give this machine the time zone UTC: NOON is at 10:00."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("second", "ended", "allowed"),
+    [
+        (12, 23, 24),  # the first of the two is a day old
+        (12, 20.5, 24),  # from 6 o'clock on it waits four hours at most, and here less
+        (12, 14, 20),  # midnight; it waits until the morning
+        (23, 24.5, 24.5),  # the first is a day old already
+    ],
+)
+def test_third_login_of_a_day_waits_while_sessions_last_half_a_day(book, utc, second, ended, allowed):
+    sessions(book, 0, second, ended=ended)
+    now = NOON + ended * HOUR
+    assert now + wait(book, now, is_login=True, limits=HALF_DAYS) == NOON + allowed * HOUR
+    assert wait(book, now, is_login=True, limits=HALF_DAYS, interactive=True) == 0
+    assert wait(book, now, is_login=True) == 0
+
+
+def test_third_login_of_a_day_waits_four_hours_by_day_at_most(book, utc):
+    sessions(book, 10, 22, ended=23)  # logins at 20:00 and 8:00, the end at 9:00
+    now = NOON + 23 * HOUR
+    error = rejection(book, now, is_login=True, limits=HALF_DAYS)
+    assert error.retry_after == policy.EARLY_END_WAIT
+    assert "2 logins of 24 hours are used, which suffice while sessions last half a day" in error.message
+
+
+def test_third_login_of_a_day_does_not_wait_where_sessions_are_short(book, utc):
+    sessions(book, 0, 9, ended=14)
+    assert wait(book, NOON + 14 * HOUR, is_login=True, limits=HALF_DAYS) == 0
+
+
+def test_at_most_two_logins_a_day_while_sessions_last_half_a_day(book, utc):
+    now, until, logins = NOON, NOON, []
+    while now < NOON + 20 * DAY:
+        if now >= until and rejection(book, now, is_login=True, limits=HALF_DAYS) is None:
+            if logins:
+                policy.on_session_expired(book, now)
+            log_in(book, now)
+            logins.append(now)
+            until = now + 12 * HOUR
+        now += 18 * MINUTE
+    assert len(logins) == 2 * 20
+    assert all(third - first >= DAY for first, third in zip(logins, logins[2:], strict=False))
 
 
 def test_login_reserve_is_for_interactive_use(book):
@@ -575,10 +641,10 @@ def test_docs_keeper_lists_the_figures_of_the_code():
         if names != ["BUCKET_SECONDS"]:
             assert figure == " to ".join(spelled(known[name]) for name in names), names
     described_in_text = {"TOLERATED_MISSES", "MAX_REFUSED_PASSWORDS", "MAX_SEQUENCE"}
-    described_in_text |= {"DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING"}
+    described_in_text |= {"DAY", "HOUR", "MINUTE", "UTC", "TYPE_CHECKING", "MORNING", "EVENING"}
     assert {name for name in vars(policy) if name.isupper()} - described_in_text <= named
     for vendor, kind in (("Growatt", Growatt), ("GoodWe", GoodWe)):
-        requests, logins, reserve, login_reserve = kind.default_limits
+        requests, logins, reserve, login_reserve, _ = kind.default_limits
         assert f"| {vendor} | {requests} | {reserve} | {logins} | {login_reserve} |" in page
 
 

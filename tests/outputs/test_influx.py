@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.errors import ConfigError
-from heliograph.outputs.delivery import IDLE_SECONDS
+from heliograph.local_time import day_at
+from heliograph.model import Quality
+from heliograph.outputs.changefeed import PriorityFeed
+from heliograph.outputs.delivery import IDLE_SECONDS, DeliveryLoop
 from heliograph.outputs.influx import InfluxSink, escape_tag, line_protocol
 from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
-from heliograph.store.base import Series, SeriesInfo
+from heliograph.store.base import Batch, Day, Series, SeriesInfo
+from heliograph.tariffs.reader import MoneyReader
+from heliograph.tariffs.tariff import Tariff
 from support.http_service import (
     NOON,
     ROOF,
@@ -122,6 +129,38 @@ def test_line_protocol_is_valid_for_any_name(name, device):
     if device:
         expected["device"] = "INV 1,=/"
     assert (measurement, tags, fields, moment) == ("solar", expected, {"pv_power": "1000.0"}, NOON)
+
+
+def test_money_of_each_day_follows_its_samples(tmp_path, service):
+    """Each day has one point, at its midnight; a later sample of the day overwrites it."""
+
+    async def deliver():
+        harness, clock = StoreHarness(tmp_path / "s.sqlite"), ManualClock(NOON + 60)
+        reader = MoneyReader([Tariff(start=date(2026, 6, 1), currency="EUR", import_price=0.3, standing=0.5)])
+        feed = PriorityFeed(harness.open_reader(), sink := InfluxSink(v2_config(service.url), clock), clock, reader)
+        delivery = DeliveryLoop(sink, feed, clock)
+        await feed.start()
+        try:
+            for moment, imported in ((NOON - 86400, 4.0), (NOON, 1.0), (NOON + 300, 2.0)):
+                day = day_at(moment, ZoneInfo("Europe/Berlin"))
+                row = Day(ROOF, day, {"grid_import_energy": imported}, Quality.LIVE, False, moment)
+                entries = [make_sample(moment), make_sample(moment, BOX)]
+                harness.write(*entries)
+                harness.store.write(Batch(days=[row]))
+                await drain(delivery)
+                clock.moment += 300
+        finally:
+            await harness.close()
+
+    asyncio.run(deliver())
+    lines = [one for request in service.requests for one in parse_lines(request.body.decode())]
+    midnight, tags = NOON - 12 * 3600, {"currency": "EUR", "plant": "11", "plant_name": "Roof", "vendor": "growatt"}
+    money = [one for one in lines if one[0] == "solar_money"]
+    assert all(one[1] == tags for one in money)
+    points = [(at, float(fields["cost"])) for _, _, fields, at in money]
+    assert points[0] == (midnight - 86400, pytest.approx(0.3 * 4 + 0.5))
+    assert [cost for at, cost in points if at == midnight] == [pytest.approx(0.8), pytest.approx(1.1)]
+    assert len([one for one in lines if one[0] == "solar"]) == 6
 
 
 def test_escape_tag_replaces_trailing_backslash():

@@ -9,10 +9,12 @@ import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler
+from zipfile import ZipFile
 
 import pytest
 import yaml
 
+import heliograph
 from support.paths import ROOT
 
 PACKAGING = ROOT / "packaging"
@@ -22,13 +24,14 @@ PACKAGING = ROOT / "packaging"
 def modules(monkeypatch):
     """Import the programs of packaging/."""
     monkeypatch.syspath_prepend(str(PACKAGING))
+    import hacs
     import image
     import sbom
 
     import release
 
-    yield image, release, sbom
-    for name in ("image", "release", "sbom", "deb"):
+    yield image, release, sbom, hacs
+    for name in ("image", "release", "sbom", "deb", "hacs"):
         sys.modules.pop(name, None)
 
 
@@ -98,6 +101,22 @@ class OneAnswer(BaseHTTPRequestHandler):
         if self.status is not None:
             self.send_response(self.status)
             self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class OneBody(BaseHTTPRequestHandler):
+    """Answers with a body."""
+
+    def __init__(self, body, *connection):
+        self.body = body
+        super().__init__(*connection)
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.body)
 
     def log_message(self, *_):
         pass
@@ -176,6 +195,89 @@ def test_sbom_names_every_locked_package_with_its_checksums(modules):
     assert sum(len(one["hashes"]) for one in components.values()) == lock.count("--hash=")
     assert components["tzdata"]["properties"] == [{"name": "python:marker", "value": "sys_platform == 'win32'"}]
     assert document == modules[2].sbom("1.0", "2026-01-01T00:00:00Z", lock)
+
+
+def component(root, **changes):
+    """Write a minimal integration for Home Assistant."""
+    folder = root / "custom_components/heliograph"
+    for name in ("translations", "__pycache__"):
+        (folder / name).mkdir(parents=True)
+    manifest = {
+        "domain": "heliograph", "name": "Heliograph", "codeowners": ["@a"], "documentation": "https://a.example",
+        "issue_tracker": "https://a.example/i", "version": "1.2.3",
+    }  # fmt: skip
+    texts = {
+        "manifest.json": json.dumps(manifest | changes), "__init__.py": "x = 1\n", "config_flow.py": "",
+        "translations/en.json": "{}", "__pycache__/a.pyc": "", "notes.md": "", "py.typed": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (root / "hacs.json").write_text('{"name": "Heliograph", "zip_release": true, "filename": "heliograph.zip"}')
+    (root / "dist").mkdir()
+    return folder
+
+
+def test_archive_for_hacs_has_the_files_of_the_integration_at_its_top(modules, tmp_path):
+    component(tmp_path)
+    assert modules[3].build(tmp_path, "1.2.3", 1_700_000_000) == "heliograph.zip built of 5 files, version 1.2.3"
+    path = tmp_path / "dist/heliograph.zip"
+    with ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = ["__init__.py", "config_flow.py", "manifest.json", "py.typed", "translations/en.json"]
+        assert archive.namelist() == names
+    before = path.read_bytes()
+    modules[3].build(tmp_path, "1.2.3", 1_700_000_000)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": "1.2.2"}, "is '1.2.2', not '1.2.3'"),
+        ({"domain": "solar"}, "is 'solar', not 'heliograph'"),
+        ({"codeowners": []}, "has no codeowners"),
+    ],
+)
+def test_release_stops_at_an_integration_that_hacs_would_reject(modules, tmp_path, changes, why):
+    component(tmp_path, **changes)
+    with pytest.raises(SystemExit, match=why):
+        modules[3].build(tmp_path, "1.2.3", 1_700_000_000)
+
+
+def test_release_stops_without_the_integration(modules, tmp_path):
+    with pytest.raises(SystemExit, match="there is no folder custom_components/heliograph"):
+        modules[3].build(tmp_path, "1.2.3", 1_700_000_000)
+
+
+def test_integration_of_this_repository_fits_the_release(modules):
+    folder = ROOT / modules[3].COMPONENT
+    if not folder.is_dir():
+        pytest.skip(f"{modules[3].COMPONENT} does not exist yet")
+    modules[3].check(folder, heliograph.__version__)
+
+
+def test_wheel_package_and_image_end_with_a_page_that_answers(modules, monkeypatch, tmp_path):
+    """Each build calls `check_page`, and its result is part of what `make release` prints."""
+    for name in ("deb", "image"):
+        text = (PACKAGING / f"{name}.py").read_text("utf-8")
+        assert re.search(r"(unpacked|read-only root), \{seen\}", text), name
+    assert 'print(f"wheel: {check_page(' in (PACKAGING / "release.py").read_text("utf-8")
+    demo = tmp_path / "heliograph"
+    demo.write_text('#!/bin/sh\n[ "$1" = --version ] && echo heliograph 1 || echo "Web page: $PAGE"\n')
+    demo.chmod(0o755)
+    for body, right in ((b"<title>Home</title>", True), (b"not a page", False)):
+        with socketserver.TCPServer(("127.0.0.1", 0), partial(OneBody, body)) as server:
+            thread = threading.Thread(target=server.handle_request)
+            thread.start()
+            demo.write_text(
+                re.sub(r"\$PAGE|http://\S+/", f"http://127.0.0.1:{server.server_address[1]}/", demo.read_text())
+            )
+            if right:
+                assert "its page answers with 19 characters" in modules[1].check_page([demo], tmp_path / "home")
+            else:
+                with pytest.raises(SystemExit, match="does not answer with a page"):
+                    modules[1].check_page([demo], tmp_path / "home")
+            thread.join()
 
 
 @pytest.mark.parametrize("name", ["postinst", "prerm", "postrm"])

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 
 PROGRAM = [sys.executable, "-m", "heliograph"]
+FOLDER = os.path.dirname(sys.executable)  # noqa: PTH120 - not resolved, as the program does
 
 
 def _attach_terminal(slave):
@@ -25,7 +26,8 @@ def terminal(*words, env=None):
     master, slave = pty.openpty()
     program = subprocess.Popen(
         [*PROGRAM, *words],
-        env=os.environ | {"COLUMNS": "300"} | (env or {}),
+        # As after an installation: hints name the program as it is found.
+        env=os.environ | {"COLUMNS": "300", "PATH": f"{FOLDER}{os.pathsep}{os.environ['PATH']}"} | (env or {}),
         preexec_fn=lambda: _attach_terminal(slave),  # noqa: PLW1509 - two C calls
     )
     os.close(slave)

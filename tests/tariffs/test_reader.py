@@ -9,7 +9,7 @@ import pytest
 from heliograph.local_time import day_bounds
 from heliograph.model import Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, ImportBatch, ImportedEnergy, Series, SeriesInfo, StoredSample
 from heliograph.tariffs.money import MONEY, sum_money
 from heliograph.tariffs.reader import MoneyReader
 from heliograph.tariffs.tariff import PriceSource, Tariff, TimeWindow
@@ -169,6 +169,22 @@ def test_today_ends_now_and_uses_the_current_energies(store):
     found = MoneyReader(TARIFFS).days(store, HOME, ZONE, day, day, noon, current)[0]
     bought = sum(flows(local)[2] * (0.1933 if local.hour < 6 else 0.2875) for at, local in hours_of(day) if at < noon)
     assert found.values["cost"] == pytest.approx(1.19 * (bought / 100 + 0.41))
+
+
+def test_imported_energies_have_money_where_none_were_measured(store):
+    measured, imported = date(2026, 6, 5), date(2024, 6, 5)
+    filled(store, [measured])
+    flat = Tariff(start=date(2020, 1, 1), currency="EUR", import_price=0.3, export_price=0.1, standing=0.5, co2=400.0)
+    reader = MoneyReader([flat])
+    (before,) = reader.days(store, HOME, ZONE, date(2024, 1, 1), YEAR[-1], NOW)
+    kwh = {"pv_energy": 10.0, "load_energy": 6.0, "grid_import_energy": 2.0, "grid_export_energy": 6.0}
+    rows = [ImportedEnergy(HOME, day, name, one, "1") for day in (measured, imported) for name, one in kwh.items()]
+    store.add_import(ImportBatch(HOME, "1", NOW, "years.csv"), rows)
+    old, same = reader.days(store, HOME, ZONE, date(2024, 1, 1), YEAR[-1], NOW)
+    assert (same, old.day) == (before, imported)
+    assert old.values == pytest.approx({"cost": 1.1, "income": 0.6, "savings": 1.2, "co2": 4.0})
+    store.undo_import("1", NOW)
+    assert reader.days(store, HOME, ZONE, date(2024, 1, 1), YEAR[-1], NOW) == [before]
 
 
 def test_no_tariff_means_no_money(store):

@@ -71,7 +71,19 @@ def test_api_sums_days_to_months_and_years(home):
         assert year[name] == pytest.approx(sum(one[name] for one in months), abs=0.001)
 
 
+def test_metrics_have_the_money_of_today(home):
+    lines = dict(
+        line.rsplit(" ", 1) for line in fetch(home, "/metrics")[1].splitlines() if "_today{" in line or "grams" in line
+    )
+    labels = f'{{vendor="goodwe",plant="{HOME.plant}",name="Haus am See",currency="EUR"}}'
+    (today,) = periods(home, "from=2026-06-21&to=2026-06-21")["periods"]
+    for name in ("cost", "income", "savings"):
+        assert float(lines[f"heliograph_{name}_today{labels}"]) == pytest.approx(today[name], abs=0.02)
+    assert float(lines[f"heliograph_co2_today_grams{labels}"]) == pytest.approx(today["co2"] * 1000, abs=10)
+
+
 def test_nothing_is_shown_without_a_tariff(free):
+    assert "currency" not in fetch(free, "/metrics")[1]
     for path in ("/", "/?span=month", f"{PLANT}/report"):
         page = fetch_page(free, path)
         assert not any(word in page for word in ("Cost", "Savings", "€", "CO₂", 'class="money"'))

@@ -1,4 +1,4 @@
-"""`heliograph backfill`: fetch past data into the store, newest day first, as fast as the request budget allows."""
+"""`heliograph backfill`: fetch past data into the store, newest first, as fast as the request budget allows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from heliograph.config import Account
 
 _EXAMPLES = """\
-  heliograph backfill                              everything, plant by plant, newest day first
+  heliograph backfill                              energies of all days, then their curves, newest first
   heliograph backfill --since 2024-01-01           from this day on
   heliograph backfill --since 2024-01-01 --until 2024-12-31 --plant 1234567
   heliograph backfill --no-wait --json             as much as today's budget allows, for a timer

@@ -12,6 +12,7 @@ from heliograph.cli.clients import account_key, create_client
 from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.logs import log_to_stderr
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
+from heliograph.cli.serve import money_reader
 from heliograph.cli.status import shown_store
 from heliograph.cli.supervisor import background_tasks, check_installed, drain_outputs, run_background, warn_unencrypted
 from heliograph.collect import service
@@ -93,7 +94,8 @@ async def collect_accounts(
     warn_unencrypted(config)
     clock, stop = Clock(), asyncio.Event()
     writer, reader = BufferedWriter(partial(open_store, where)), StoreThread(partial(open_store, where))
-    deliveries = make_delivery_loops(config, reader, clock)
+    money = money_reader(config) if config.tariffs else None
+    deliveries = make_delivery_loops(config, reader, clock, money)
     await writer.run(lambda store: store.claim([account_key(account) for account in accounts]))
     pollers = [_create_poller(account, writer, clock, fill_gaps=fill_gaps) for account in accounts]
     stop_on_signals(stop)

@@ -22,7 +22,7 @@ COMMANDS = {
     "logout": "delete an account's saved password and session",
     "now": "show the current values of every plant",
     "collect": "collect all accounts into the store until stopped",
-    "backfill": "fetch past data from the clouds into the store, newest day first",
+    "backfill": "fetch past data from the clouds into the store, newest first",
     "history": "show daily or monthly energies from the store",
     "export": "write stored data as CSV, JSON Lines, Parquet or Home Assistant statistics",
     "import": "import earlier energies from CSV, PVOutput or Home Assistant",

@@ -87,11 +87,17 @@ def warnings(progress: BackfillProgress, warned: set[str]) -> Iterator[str]:
         return
     warned.add(progress.name)
     if progress.days_to_go > 0:
-        nights = ceil(progress.days_to_go)
+        energies = ceil(progress.days_to_energies)
+        first = f"; the energies of all days come first, in about {_nights(energies)}" if energies > 1 else ""
         yield (
-            f"{progress.name}: history takes about {nights} {'night' if nights == 1 else 'nights'}, with up to "
+            f"{progress.name}: history takes about {_nights(ceil(progress.days_to_go))}, with up to "
             f"{progress.daily_share} of {progress.daily_limit} requests a day; the others are left for live values"
+            f"{first}"
         )
+
+
+def _nights(number: int) -> str:
+    return f"{number} {'night' if number == 1 else 'nights'}"
 
 
 def state(progress: BackfillProgress, *, with_reason: bool = True) -> str:

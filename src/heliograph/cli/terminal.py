@@ -68,12 +68,21 @@ class WrappedHelp(RawDescriptionHelpFormatter):
 def print_wrapped(*lines: str) -> None:
     """Print lines, wrapped at words at a terminal."""
     for line in lines:
-        print(wrap(printable(line)))
+        print(wrap(printable(as_typed(line))))
+
+
+def as_typed(text: str) -> str:
+    """Return a text in which commands of this program are as they are typed in this installation."""
+    if "heliograph " not in text:
+        return text
+    from heliograph.core.installation import own_commands  # noqa: PLC0415 - hints only
+
+    return own_commands(text)
 
 
 def print_error(text: str, *, lines: bool = False) -> None:
     """Print one line on stderr, or several with `lines`."""
-    messages = text.splitlines() if lines else [text]
+    messages = as_typed(text).splitlines() if lines else [as_typed(text)]
     first, *rest = map(printable, messages or [""])
     for line in (f"heliograph: {first}", *rest):
         print(wrap(line, sys.stderr), file=sys.stderr)

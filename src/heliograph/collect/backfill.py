@@ -1,4 +1,6 @@
-"""Backfill of one account's history, from the newest day to the oldest, as fast as its request budget allows.
+"""Backfill of one account's history as fast as its request budget allows: energies of days first, then their curves.
+
+Both from the newest day to the oldest. A request returns the energies of a month, but the curve of one day only.
 
 Each query is recorded in the store together with its result, so that a later run continues where this one ended.
 """
@@ -78,9 +80,10 @@ class PlantBackfill:
     remaining: list[HistoryQuery] = field(default_factory=list)
 
     def refresh(self, now: int) -> None:
-        """Determine the remaining queries."""
+        """Determine the remaining queries, those of curves last."""
         today = day_at(now, self.zone)
-        self.remaining = list(backfill_queries(self.series, self.history, self.days, today, now, self.zone))
+        queries = backfill_queries(self.series, self.history, self.days, today, now, self.zone)
+        self.remaining = sorted(queries, key=lambda query: query.span == "curve")
 
     @property
     def length(self) -> int:
@@ -112,6 +115,8 @@ class BackfillProgress:
     reason: str = ""
     days_to_go: float = 0.0
     """Maximum days until it is done with this budget."""
+    days_to_energies: float = 0.0
+    """Maximum days until the energies of all days are stored; their curves follow."""
     requests_left: int = 0
     """Maximum requests until it is done."""
     daily_share: int = 0
@@ -248,7 +253,7 @@ class Backfill:
 
     def _newest(self) -> tuple[PlantBackfill, HistoryQuery] | None:
         due = [(plant, plant.remaining[0]) for plant in self.plants if plant.remaining]
-        return max(due, key=lambda pair: recency_key(pair[1]), default=None)
+        return max(due, key=lambda pair: (pair[1].span != "curve", recency_key(pair[1])), default=None)
 
     async def _run_newest(self) -> bool:
         newest = self._newest()
@@ -282,15 +287,18 @@ class Backfill:
     async def _report(self, **changes: Any) -> None:
         budget = await self._budget()
         requests_left = sum(request_count(plant.remaining, plant.cost) for plant in self.plants)
+        curves = sum(plant.days_left * plant.cost.requests_for("curve") for plant in self.plants)
         daily_share = self._share_of(budget)
         left_today = min(
             daily_share - len(self._sent_since(self._clock.now() - _COUNTED_SECONDS)), budget.free - MARGIN
         )
+        free = max(left_today, 0)
         self.progress = replace(
             self.progress,
             days=sum(plant.length for plant in self.plants),
             days_left=sum(plant.days_left for plant in self.plants),
-            days_to_go=max(requests_left - max(left_today, 0), 0) / daily_share,
+            days_to_go=max(requests_left - free, 0) / daily_share,
+            days_to_energies=max(requests_left - curves - free, 0) / daily_share,
             requests_left=requests_left,
             daily_share=daily_share,
             daily_limit=budget.daily,

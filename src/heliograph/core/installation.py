@@ -1,9 +1,12 @@
-"""How this program was installed, and the command that adds an extra to that installation."""
+"""How this program was installed and is started: the commands that hints name."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +16,13 @@ InstallMethod = Literal["pip", "pipx", "uv", "uv tool", "deb", "image", "tempora
 
 MARKER = "installed-as"
 """File in the environment's folder with which the .deb and the container image name themselves."""
+_SERVICE_HOME = "/var/lib/heliograph"
+"""The data folder of the service of the .deb, which belongs to the user `heliograph`."""
+COMMANDS = (
+    "alarms backfill backup call collect completion demo doctor emulate export history import login logout now recipe "
+    "record restore run serve service settings setup status"
+)
+_COMMAND = re.compile(rf"(?<![\w./-])heliograph(?= (?:{COMMANDS.replace(' ', '|')})\b)")
 _TEMPORARY = ("uv/archive-v", "uv/environments-v", "uv/builds-v", "pipx/.cache/", "pipx/cache/", ".cache/pipx/")
 """Parts of the paths of environments that `uvx` and `pipx run` create and delete."""
 
@@ -100,3 +110,31 @@ def extra_command(extra: str, installed: Installation | None = None) -> str:
         "temporary": f"uvx --from {installed.requirement(extra)} heliograph",
     }
     return commands[installed.method]
+
+
+def own_commands(text: str, program: str | None = None) -> str:
+    """Return a hint with its commands as they are typed here, where `heliograph` alone starts another program or none.
+
+    >>> own_commands("nothing is stored; run: heliograph login growatt", "/home/ada/solar/bin/heliograph")
+    'nothing is stored; run: /home/ada/solar/bin/heliograph login growatt'
+    """
+    program = program or started_as()
+    return text if program == "heliograph" else _COMMAND.sub(lambda _: program, text)
+
+
+def started_as() -> str:
+    """Return the command that starts this program again: `heliograph` where that is found and is this one."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py" and path.parent.name == "heliograph":
+        path = Path(sys.executable).with_name("heliograph")
+    elif path.stem.lower() != "heliograph":
+        return "heliograph"  # a program that uses the library
+    method = _method(Path(sys.prefix))
+    if method == "deb" and os.environ.get("HELIOGRAPH_HOME") == _SERVICE_HOME:
+        return f"sudo -u heliograph env HELIOGRAPH_HOME={_SERVICE_HOME} heliograph"
+    if method == "temporary":
+        return f"uvx --from {Installation(method, source=_source()).requirement('all')} heliograph"
+    if not path.exists():
+        return f"{shlex.quote(sys.executable)} -m heliograph"
+    found = shutil.which("heliograph")
+    return "heliograph" if found and Path(found).samefile(path) else shlex.quote(str(path.absolute()))

@@ -74,6 +74,8 @@ _LOGIN = "login_answer"
 """The account fact that holds the last login's answer and a fingerprint of its password."""
 ROUND_PAUSE = 60.0
 """Seconds without a call after which the next one starts a new round of calls."""
+LIMITS = Growatt.default_limits._replace(enough_logins=2)
+"""Those of other programs, but a script that logs in at each start makes two logins a day."""
 _REFUSED = "502"
 """The code of a refused password in a login's answer."""
 
@@ -155,13 +157,13 @@ class GrowattApi(GrowattCalls, BlockingClient, RawClientBase):
         agent_identifier: str | None = None,
         *,
         keeper: Keeper | None = DEFAULT_KEEPER,
-        limits: Limits = Growatt.default_limits,
+        limits: Limits = LIMITS,
         clock: Callable[[], float] = time,
     ) -> None:
         """Create a client: the User-Agent is the default, that plus five random digits, or `agent_identifier`.
 
         `keeper` protects the account from the first login on; with None every login and every call is sent. `limits`
-        are those of the account for any 24 hours.
+        are those of the account for any 24 hours; by default two logins, as long as sessions last half a day.
         """
         given = self.agent_identifier if agent_identifier is None else agent_identifier
         self.agent_identifier = user_agent(add_random_user_id, given)

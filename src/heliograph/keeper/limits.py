@@ -24,6 +24,8 @@ class Limits(NamedTuple):
     logins: int
     reserve: int
     login_reserve: int = 1
+    enough_logins: int | None = None
+    """Logins of 24 hours that a program sends while sessions last half a day; None: no such limit."""
 
     def effective(self, *, interactive: bool) -> tuple[int, int]:
         """Return the limits of requests and of logins; a reserve never takes more than half."""

@@ -6,7 +6,7 @@ sources of the figures are in docs/keeper.md.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,12 @@ USER_ACTION_WAIT = HOUR
 """The wait after a failure that the user has to fix in the vendor's app."""
 SHORT_SESSION = 45 * MINUTE
 """A session that ends earlier was ended by another login: no vendor API was seen to expire its own so soon."""
+LONG_SESSION = 11 * HOUR
+"""Logins so far apart show that sessions last half a day, so that two logins a day suffice."""
+EARLY_END_WAIT = 4 * HOUR
+"""The longest wait by day for another login after a session that ended early, if those of a day are used."""
+MORNING, EVENING = 6, 20
+"""Hours of this machine's time between which such a login is sent: without it only data of the night is missed."""
 ERROR_MEMORY = 6 * HOUR
 """How long an error is remembered: one that returns sooner is followed by a longer wait."""
 MAX_REFUSED_PASSWORDS = 10
@@ -159,10 +165,22 @@ def _login_quota_wait(state: AccountState, limits: Limits, *, interactive: bool)
     reason = f"{used} of {limits.logins} logins of 24 hours are used"
     if used >= limit:
         return state.logins[used - limit] + DAY, reason
+    if used == limits.enough_logins and not interactive and state.logins[-1] - state.logins[0] >= LONG_SESSION:
+        until = min(state.logins[0] + DAY, _by_day(max(state.ended_at or 0.0, state.logins[-1]) + EARLY_END_WAIT))
+        return until, f"{used} logins of 24 hours are used, which suffice while sessions last half a day"
     if used and used >= limit // 2 and not interactive:
         # The second half is spread over the day, so that one bad hour does not use up all logins.
         return state.logins[-1] + DAY / limit, reason + ", the others are spread over the day"
     return 0.0, ""
+
+
+def _by_day(at: float) -> float:
+    """Return a time, or the next morning if it is at night."""
+    local = _datetime(at).astimezone()
+    if MORNING <= local.hour < EVENING:
+        return at
+    morning = local.replace(hour=MORNING, minute=0, second=0, microsecond=0)
+    return (morning if local.hour < MORNING else morning + timedelta(days=1)).timestamp()
 
 
 def _failure_wait(state: AccountState) -> float:
@@ -218,7 +236,7 @@ def on_session_expired(state: AccountState, now: float) -> None:
     """Record that the vendor API rejected the session; a short one was ended by another login."""
     if state.opened_at is None:
         return
-    age, state.opened_at = now - state.opened_at, None
+    age, state.opened_at, state.ended_at = now - state.opened_at, None, now
     if age < SHORT_SESSION:
         state.deaths = [*(death for death in state.deaths if now < death + ERROR_MEMORY), now]
         state.add_note(

@@ -28,6 +28,8 @@ class AccountState:
         """Seconds the clock went back; they are restored if it comes forward by as much (no battery-backed clock)."""
         self.session: dict[str, Any] | None = None
         self.opened_at: float | None = None
+        self.ended_at: float | None = None
+        """When the last session was found to have ended."""
         self.spent: list[list[float]] = []
         """Requests of the last 24 hours: [start of the bucket, count]."""
         self.logins: list[float] = []
@@ -96,7 +98,8 @@ class AccountState:
         Raises KeyError or TypeError for a missing member or one of another type.
         """
         state = cls()
-        older = {**stored, "refused_passwords": list(filter(None, [stored["refused_password"]])), "behind": 0.0}
+        newer = {"refused_passwords": list(filter(None, [stored["refused_password"]])), "behind": 0.0, "ended_at": None}
+        older = {**stored, **newer}
         pairs = [(older[name], default) for name, default in vars(state).items() if name != "session"]
         pairs += [(older["session"] or {}, {})]
         pairs += [(at, 0.0) for at in (*older["logins"], *older["deaths"])]
@@ -136,7 +139,7 @@ class AccountState:
             self.pause_until = other.pause_until
 
     def _shift(self, seconds: float) -> None:
-        for name in ("opened_at", "last_login", "failed_at", "refused_at"):
+        for name in ("opened_at", "ended_at", "last_login", "failed_at", "refused_at"):
             if (at := getattr(self, name)) is not None:
                 setattr(self, name, at + seconds)
         self.pause_until += seconds

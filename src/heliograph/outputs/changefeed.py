@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.eventlog import LogEvent
+from heliograph.outputs.money import money_of
 from heliograph.outputs.sink import SampleBatch
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from heliograph.outputs.sink import Sink
     from heliograph.store.base import Series, SeriesChange, SeriesInfo, Store, StoredSample
     from heliograph.store.threaded import StoreThread
+    from heliograph.tariffs.reader import MoneyReader
 
     _Pending = list[tuple[StoredSample, "_Offset"]]
     """Samples, each with the offset behind it."""
@@ -69,10 +71,12 @@ class ChangeFeed:
         accepts: Callable[[StoredSample], bool] = lambda _: True,
         shared: _SharedState | None = None,
         start_at: str | None = None,
+        money: MoneyReader | None = None,
     ) -> None:
         """Read as `name`; `wants` filters series, `accepts` filters samples, `max_age` limits their age in seconds.
 
-        A new reader starts at the offset of the reader `start_at`, if that exists.
+        A new reader starts at the offset of the reader `start_at`, if that exists. With `money`, batches have that of
+        their days.
         """
         self.name = name
         self._store = store
@@ -81,6 +85,7 @@ class ChangeFeed:
         self._max_age = max_age
         self._accepts = accepts
         self._start_at = start_at
+        self._money = money
         self._shared = shared or _SharedState()
         self._offset: _Offset | None = None
         self._read_offset = _Offset(0)
@@ -117,7 +122,11 @@ class ChangeFeed:
                 await self._move(self._read_offset)
         samples = tuple(sample for sample, _ in self._pending[:size])
         self._batch_length = len(samples)
-        return SampleBatch(samples, self._shared.series_info)
+        batch = SampleBatch(samples, self._shared.series_info)
+        if (reader := self._money) is None or not samples:
+            return batch
+        info, now = batch.series_info, int(self._clock.now())
+        return batch._replace(money=await self._store.run(lambda store: money_of(reader, store, samples, info, now)))
 
     async def commit(self) -> None:
         """Move the offset behind the last batch."""
@@ -196,9 +205,12 @@ class PriorityFeed:
     sample after a newer one.
     """
 
-    def __init__(self, store: StoreThread, sink: Sink, clock: Clock) -> None:
+    def __init__(self, store: StoreThread, sink: Sink, clock: Clock, money: MoneyReader | None = None) -> None:
         """Read the series the sink wants, up to the age it accepts."""
-        feed = partial(ChangeFeed, store, clock=clock, wants=sink.wants, max_age=sink.max_age, shared=_SharedState())
+        shared = _SharedState()
+        feed = partial(
+            ChangeFeed, store, clock=clock, wants=sink.wants, max_age=sink.max_age, shared=shared, money=money
+        )
         self._recent = feed(name=sink.name, accepts=_is_recent)
         self._history = feed(
             name=f"{sink.name} past", accepts=lambda sample: not _is_recent(sample), start_at=sink.name

@@ -20,15 +20,24 @@ if TYPE_CHECKING:
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import Sink
     from heliograph.store.threaded import StoreThread
+    from heliograph.tariffs.reader import MoneyReader
 
 
-def make_delivery_loops(config: Config, store: StoreThread, clock: Clock) -> tuple[DeliveryLoop, ...]:
-    """Return one delivery loop per sink; raises `ConfigError` if a sink is invalid or configured twice."""
+def make_delivery_loops(
+    config: Config, store: StoreThread, clock: Clock, money: MoneyReader | None = None
+) -> tuple[DeliveryLoop, ...]:
+    """Return one delivery loop per sink; raises `ConfigError` if a sink is invalid or configured twice.
+
+    `money` is used on the thread of `store`, for InfluxDB.
+    """
     sinks = tuple(_make_sinks(config, clock))
     for name, times in Counter(sink.name for sink in sinks).items():
         if times > 1:
             raise ConfigError(f"the output {name} is configured {times} times; remove the duplicates")
-    return tuple(DeliveryLoop(sink, PriorityFeed(store, sink, clock), clock) for sink in sinks)
+    return tuple(
+        DeliveryLoop(sink, PriorityFeed(store, sink, clock, money if isinstance(sink, InfluxSink) else None), clock)
+        for sink in sinks
+    )
 
 
 def _make_sinks(config: Config, clock: Clock) -> Iterator[Sink]:

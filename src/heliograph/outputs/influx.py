@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from heliograph.config import InfluxConfig
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import SampleBatch
-    from heliograph.store.base import Series, StoredSample
+    from heliograph.store.base import Series
 
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
 _SPECIAL = re.compile(r"[,= ]")
@@ -63,7 +63,8 @@ class InfluxSink:
 
     async def send(self, batch: SampleBatch) -> None:
         """Write all samples in one request; a repeated sample overwrites its point."""
-        body = "\n".join(line_protocol(batch, self._measurement)).encode()
+        lines = (*line_protocol(batch, self._measurement), *money_lines(batch, self._measurement))
+        body = "\n".join(lines).encode()
         if not body:
             return
         response = await self._endpoint.post(self._headers, body, self._clock.now)
@@ -84,14 +85,23 @@ def line_protocol(batch: SampleBatch, measurement: str) -> Iterator[str]:
             if (value := published_value(sample.values.get(name))) is not None
         )
         if fields:
-            yield f"{measurement}{_tags(sample, batch)} {fields} {sample.measured_at}"
+            yield f"{measurement}{_tags(sample.series, batch)} {fields} {sample.measured_at}"
 
 
-def _tags(sample: StoredSample, batch: SampleBatch) -> str:
-    vendor, plant, device = sample.series
-    info = batch.series_info.get(sample.series._replace(device=""))
+def money_lines(batch: SampleBatch, measurement: str) -> Iterator[str]:
+    """Yield a line for the money of each day, at its midnight: a later one overwrites it."""
+    for one in batch.money:
+        known = ((name, value) for name, value in one.values.items() if value is not None)
+        fields = ",".join(f"{name}={round(value, 4)!r}" for name, value in known)
+        if fields:
+            yield f"{measurement}_money{_tags(one.series, batch, currency=one.currency)} {fields} {one.since}"
+
+
+def _tags(series: Series, batch: SampleBatch, **more: str) -> str:
+    vendor, plant, device = series
+    info = batch.series_info.get(series._replace(device=""))
     # Sorted by name, as the protocol recommends; tags without a value must be omitted.
-    tags = {"device": device, "plant": plant, "plant_name": info.name if info else None, "vendor": vendor}
+    tags = {**more, "device": device, "plant": plant, "plant_name": info.name if info else None, "vendor": vendor}
     return "".join(f",{name}={cleaned}" for name, value in tags.items() if (cleaned := escape_tag(value or "")))
 
 

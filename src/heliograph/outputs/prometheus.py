@@ -12,6 +12,7 @@ from heliograph.collect.freshness import Freshness
 from heliograph.metrics import METRICS, published_value
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
+from heliograph.tariffs.money import MONEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from heliograph.metrics import Metric
     from heliograph.metrics.device import DeviceMetric
     from heliograph.outputs.sink import SinkProgress
+    from heliograph.store.base import Series
+    from heliograph.tariffs.reader import MoneyToday
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -66,9 +69,14 @@ def exposition(
     accounts: Sequence[AccountStatus],
     sinks: Sequence[SinkProgress] = (),
     alarms: Mapping[Alarm, AlarmState] = MappingProxyType({}),
+    money: Mapping[Series, MoneyToday] = MappingProxyType({}),
 ) -> str:
-    """Return the current values of all plants, devices, accounts and sinks, and the alarms that are not over."""
-    families = [*_of_plants(plants), *_of_devices(plants), *_of_accounts(accounts), *_of_sinks(sinks)]
+    """Return the current values of all plants, devices, accounts and sinks, and the alarms that are not over.
+
+    `money` is that of today, of the plants with a tariff.
+    """
+    families = [*_of_plants(plants), *_of_money(plants, money), *_of_devices(plants)]
+    families += [*_of_accounts(accounts), *_of_sinks(sinks)]
     families.append(_of_alarms(alarms))
     return "".join(text for family in families for text in _format(family))
 
@@ -136,6 +144,20 @@ def _of_plants(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:
         "Stated interval between two polls of the plant now.",
         (MetricLine(labels, one.interval) for labels, one in polls),
     )
+
+
+def _of_money(plants: Sequence[PlantState], money: Mapping[Series, MoneyToday]) -> Iterator[MetricFamily]:
+    labelled = [
+        (_labels(vendor=one.series.vendor, plant=one.series.plant, name=one.title, currency=today.currency), today)
+        for one in plants
+        if (today := money.get(one.series)) is not None
+    ]
+    for name, meaning in MONEY.items():
+        unit, factor = ("_grams", 1000.0) if name == "co2" else ("", 1.0)
+        values = [(labels, today.values[name]) for labels, today in labelled]
+        lines = [MetricLine(labels, None if one is None else round(one * factor, 4)) for labels, one in values]
+        text = f"Since plant-local midnight: {meaning.replace(' in kg', '')}."
+        yield MetricFamily(f"heliograph_{name}_today{unit}", "gauge", text, lines)
 
 
 def _of_devices(plants: Sequence[PlantState]) -> Iterator[MetricFamily]:

@@ -10,6 +10,7 @@ from heliograph.errors import HeliographError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from heliograph.outputs.money import PlantMoney
     from heliograph.store.base import Series, SeriesInfo, StoredSample
 
 
@@ -34,6 +35,8 @@ class SampleBatch(NamedTuple):
 
     samples: Sequence[StoredSample]
     series_info: Mapping[Series, SeriesInfo]
+    money: Sequence[PlantMoney] = ()
+    """The money of the days of these samples; only for a sink that is configured with tariffs."""
 
 
 class Sink(Protocol):

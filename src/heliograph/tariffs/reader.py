@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import ConfigError
 from heliograph.eventlog import LogEvent
-from heliograph.local_time import day_at, day_bounds
-from heliograph.tariffs.money import DayMoney, DaySlots, day_values
+from heliograph.local_time import day_at, day_bounds, day_start
+from heliograph.metrics import ENERGIES
+from heliograph.tariffs.money import MONEY, DayMoney, DaySlots, day_values
 from heliograph.tariffs.price_files import PriceFiles
 from heliograph.tariffs.spread import Slot
 from heliograph.tariffs.tariff import QUARTER, TariffPlan
@@ -51,6 +52,14 @@ class _PlantDay(NamedTuple):
         return len(self.pieces) > 1
 
 
+class MoneyToday(NamedTuple):
+    """The money of a plant today, and the time of its last midnight."""
+
+    currency: str
+    since: int
+    values: Mapping[str, float | None]
+
+
 class MoneyReader:
     """Values stored days at the tariffs of their plant; used by one thread at a time."""
 
@@ -59,6 +68,7 @@ class MoneyReader:
         self._tariffs = tariffs
         self._files = PriceFiles(folder)
         self._cache: dict[tuple[Series, date], tuple[object, DayMoney]] = {}
+        self._today: dict[Series, tuple[object, MoneyToday]] = {}
         self.problems: dict[str, str] = {}
         """Why prices cannot be read, by their location."""
 
@@ -72,6 +82,28 @@ class MoneyReader:
         plan = self.plan(series, zone)
         return None if plan is None else plan.currency
 
+    def today(
+        self,
+        store: Store,
+        series: Series,
+        zone: tzinfo,
+        values: Mapping[str, float | None],
+        measured_at: int | None,
+        now: int,
+    ) -> MoneyToday | None:
+        """Return the money of today by the current `values` of a plant; None without a tariff."""
+        currency = self.currency(series, zone)
+        if currency is None:
+            return None
+        today = day_at(now, zone)
+        energies = {name: values.get(f"{name}_today") for name in ENERGIES}
+        key = (today, measured_at, *energies.values())
+        if (known := self._today.get(series)) is None or known[0] != key:
+            days = self.days(store, series, zone, today, today, measured_at or now, energies)
+            found = days[0].values if days else dict.fromkeys(MONEY)
+            known = self._today[series] = key, MoneyToday(currency, day_start(today, zone), found)
+        return known[1]
+
     def days(
         self,
         store: Store,
@@ -82,7 +114,7 @@ class MoneyReader:
         now: int,
         today: Mapping[str, float | None] | None = None,
     ) -> list[DayMoney]:
-        """Return the money of the days with energies, both included; none without a tariff.
+        """Return the money of the days with energies, measured or imported, both included; none without a tariff.
 
         `today` are the current energies of today, if they are newer than the stored ones.
         """
@@ -93,7 +125,7 @@ class MoneyReader:
         found: dict[date, DayMoney] = {}
         missing: list[_PlantDay] = []
         keys: dict[date, object] = {}
-        energies = {one.day: (one.values, one.written_at) for one in store.days(series, first, last)}
+        energies = {one.day: (one.values, one.written_at) for one in store.known_days(series, first, last)}
         if today is not None and first <= current <= last:
             energies[current] = (today, now)
         tables = frozenset(prices.values())  # a changed file is another table

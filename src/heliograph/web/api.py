@@ -316,7 +316,8 @@ def routes(state_cache: StateCache, hub: EventHub) -> list[Route]:
     async def metrics(_: Request) -> Response:
         now = await state_cache.current()
         # In a thread: a thousand plants are a megabyte, and the collector may share this event loop.
-        text = await asyncio.to_thread(exposition, now.plants, now.accounts, now.sinks, now.active_alarms)
+        values = now.plants, now.accounts, now.sinks, now.active_alarms, await state_cache.money_today(now)
+        text = await asyncio.to_thread(exposition, *values)
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(_: Request) -> Response:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from heliograph.alarms.model import Alarm, AlarmState
     from heliograph.current import AccountStatus, PlantState
     from heliograph.outputs.sink import SinkProgress
-    from heliograph.store.base import Store
+    from heliograph.store.base import Series, Store
     from heliograph.store.threaded import StoreThread
+    from heliograph.tariffs.reader import MoneyToday
 
 T = TypeVar("T")
 
@@ -94,6 +95,19 @@ class StateCache:
     async def query(self, job: Callable[[Store], T]) -> T:
         """Run a query on the queries' thread; raises `StoreError`."""
         return await self._query_store.run(job)
+
+    async def money_today(self, state: SystemState) -> dict[Series, MoneyToday]:
+        """Return the money of today of the plants with a tariff; raises `StoreError`."""
+        plants = [one for one in state.plants if self.money.currency(one.series, one.zone)]
+
+        def read(store: Store) -> dict[Series, MoneyToday]:
+            values = (
+                (one.series, self.money.today(store, one.series, one.zone, one.values, one.measured_at, state.at))
+                for one in plants
+            )
+            return {series: today for series, today in values if today is not None}
+
+        return await self.query(read) if plants else {}
 
     async def _read(self, now: int) -> SystemState | StoreError:
         try:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from heliograph import __version__
 from heliograph.alarms.model import RULES, AlarmState
 from heliograph.alarms.monitor import stored_alarms
 from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
-from heliograph.local_time import day_at, day_start
-from heliograph.metrics import ENERGIES, METRICS, published_value
+from heliograph.metrics import METRICS, published_value
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.outputs.mqtt import discovery as ha
 from heliograph.outputs.mqtt.topics import Topics, display_text
@@ -26,14 +25,7 @@ if TYPE_CHECKING:
     from heliograph.config import MqttConfig
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.store.base import PollStatus, Series, Store
-
-
-class MoneyToday(NamedTuple):
-    """The money of a plant today, and the time of its last midnight."""
-
-    currency: str
-    since: int
-    values: Mapping[str, float | None]
+    from heliograph.tariffs.reader import MoneyToday
 
 
 _LOCKED = {"locked", "blocked"}
@@ -53,7 +45,6 @@ class DesiredState:
         self._config = config
         self._accounts = accounts
         self._money = money or MoneyReader()
-        self._money_cache: dict[Series, tuple[object, MoneyToday]] = {}
         self._topics = Topics(config.topic)
         self._current: CurrentState | None = None
         self._reported: dict[str, set[str]] = {}
@@ -74,27 +65,17 @@ class DesiredState:
         if not plants:
             return {}
         accounts = tuple(self._accounts())
-        money = {plant.series: today for plant in plants if (today := self._money_today(store, plant, now))}
+        money = {
+            one.series: today
+            for one in plants
+            if (today := self._money.today(store, one.series, one.zone, one.values, one.measured_at, now))
+        }
         alarms = [(one, state) for one in stored_alarms(store) if one.is_active and (state := one.state(now))]
         discovery: dict[str, str] = {}
         if self._config.discovery != "none":
             for device in self._ha_devices(accounts, plants, money):
                 discovery.update(self._discovery_messages(device, self._config.discovery))
         return discovery | dict(self._states(accounts, plants, money, alarms)) | {self._topics.status: ha.ONLINE}
-
-    def _money_today(self, store: Store, plant: PlantState, now: int) -> MoneyToday | None:
-        """Return the money of today; None for a plant without a tariff."""
-        currency = self._money.currency(plant.series, plant.zone)
-        if currency is None:
-            return None
-        today, measured_at = day_at(now, plant.zone), plant.measured_at
-        energies = {name: plant.values.get(f"{name}_today") for name in ENERGIES}
-        key = (today, measured_at, *energies.values())
-        if (known := self._money_cache.get(plant.series)) is None or known[0] != key:
-            days = self._money.days(store, plant.series, plant.zone, today, today, measured_at or now, energies)
-            values = days[0].values if days else dict.fromkeys(MONEY)
-            known = self._money_cache[plant.series] = key, MoneyToday(currency, day_start(today, plant.zone), values)
-        return known[1]
 
     def _ha_devices(
         self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]

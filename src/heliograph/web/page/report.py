@@ -74,7 +74,7 @@ def load_report(store: Store, plant: PlantState, year: int, now: int, money: Mon
     """Return the report of a year, with the energies of that year and of the one before."""
     today = day_at(now, plant.zone)
     start, end = date(year - 1, 1, 1), min(date(year, 12, 31), today)
-    days = store.days(plant.series, start, end)
+    days = store.known_days(plant.series, start, end)
     rows = money.days(store, plant.series, plant.zone, start, end, now)
     currency = money.currency(plant.series, plant.zone)
 
