@@ -433,6 +433,8 @@ def test_outputs_are_parsed_from_their_tables(tmp_path):
     assert found.serve.token.reveal() == "0123456789abcdef"
     assert found.mqtt
     assert (found.mqtt.port, found.mqtt.topic, found.mqtt.discovery) == (8883, "roof", "devices")
+    assert found.mqtt.commands is False
+    assert (found.serve.prefix, found.serve.ingress) == ("", None)
     assert [(one.plant, one.key.reveal(), one.url) for one in found.pvoutput] == [
         ("11", "hunter4", "https://pvoutput.org")
     ]
@@ -458,11 +460,17 @@ def test_outputs_are_empty_without_tables(tmp_path):
         ('[serve]\ntrusted_proxies = ["*"]', ", line 2: trusted_proxies must be a list of IP addresses or networks"),
         ('[serve]\ntrusted_proxies = ["10.0.0.1/8"]', ", line 2: trusted_proxies must be a list of IP addresses"),
         ('[serve]\ntrusted_proxies = "127.0.0.1"', ", line 2: trusted_proxies must be a list of IP addresses"),
+        ('[serve]\nprefix = "/a b"', ', line 2: prefix must be a path like "/solar"'),
+        ('[serve]\nprefix = "/a/../b"', ', line 2: prefix must be a path like "/solar"'),
+        ('[serve]\nprefix = "/"', ', line 2: prefix must be a path like "/solar"'),
+        ('[serve]\nprefix = "/plant/x"', ", line 2: prefix must not begin with /plant, which is a path of the page"),
+        ('[serve]\ningress = "172.30.32.0/23"', ", line 2: ingress must be one IP address"),
         ("[[serve]]\nport = 1", ", line 1: serve is one table; write [serve] with one bracket"),
         ("[mqtt]\nport = 1883", ", line 1: host is missing from this mqtt"),
         ('[mqtt]\nhost = "b"\ntopic = "a/#"', ", line 3: topic must be a topic"),
         ('[mqtt]\nhost = "b"\ndiscovery = "all"', ", line 3: discovery must be one of entities, devices, none"),
         ('[mqtt]\nhost = "b"\ntls = "yes"', ", line 3: tls must be true or false"),
+        ('[mqtt]\nhost = "b"\ncommands = "yes"', ", line 3: commands must be true or false"),
         ('[mqtt]\nhost = "b"\npasword = "hunter2"', ", line 3: pasword is an unknown key"),
         ('[[pvoutput]]\nplant = "1"\nsystem = "2"', ", line 1: key is missing from this pvoutput"),
         ('[[influx]]\nurl = "https://a.example"', ", line 2: url needs org, bucket and token"),
@@ -474,3 +482,14 @@ def test_outputs_are_empty_without_tables(tmp_path):
 )
 def test_output_table_error_names_its_line(tmp_path, text, told):
     assert complaint(tmp_path, text).startswith(told)
+
+
+def test_page_below_a_prefix_and_commands_by_mqtt_are_configured(tmp_path):
+    text = (
+        '[serve]\nprefix = "solar/"\nhost = "0.0.0.0"\ningress = "172.30.32.2"\n[mqtt]\nhost = "b"\ncommands = true\n'
+    )
+    found = load(written(tmp_path, text), ENVIRON)
+    assert found.serve
+    assert (found.serve.prefix, found.serve.ingress, found.serve.token) == ("/solar", "172.30.32.2", None)
+    assert found.mqtt
+    assert found.mqtt.commands is True

@@ -6,7 +6,7 @@ from heliograph.alarms.model import AlarmResponse, AlarmSubject, response_row
 from heliograph.store import open_store
 from heliograph.store.base import Batch
 from support.alarm_rows import raised, store_alarms
-from support.website import NOON, home, hostile, served, written
+from support.website import NOON, TOKEN, home, hostile, served, written
 
 SEEN = '0 W <b>"hostile"</b>'
 
@@ -46,7 +46,8 @@ def test_api_lists_active_alarms_and_filters_them(site):
 def test_plant_page_shows_raised_alarms_with_the_next_step(site):
     page = site.ask("/plant/growatt/11").body.decode()
     assert "No yield in daylight, since 11:00" in page
-    assert "heliograph alarms ack " in page
+    alarm = raised(at=NOON - 3600)
+    assert f'action="/alarms/{alarm.id}/acknowledge?plant"' in page
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     assert "Yield far below" not in page
@@ -72,3 +73,53 @@ def test_metrics_have_a_line_per_active_alarm(site):
         'heliograph_alarm{vendor="growatt",plant="11",account="",name="Home",rule="no_yield",severity="error",'
         'state="raised"} 1.0' in lines
     )
+
+
+@pytest.fixture
+def answered(tmp_path):
+    """Serve a store with one raised alarm, and return it with the address of its form."""
+    path, alarm = written(tmp_path / "samples.sqlite", home()), raised(at=NOON - 3600)
+    with open_store(path) as store:
+        store_alarms(store, alarm)
+    return path, alarm, f"/alarms/{alarm.id}/acknowledge"
+
+
+def test_alarm_is_acknowledged_by_its_form_and_no_longer_a_notice(answered):
+    path, _, form = answered
+    with served(path) as site:
+        own = {"Origin": f"http://127.0.0.1:{site.port}", "Content_Type": "application/x-www-form-urlencoded"}
+        assert b"No yield in daylight" in site.ask("/").body
+        sent = site.ask(f"{form}?plant", "POST", **own)
+        assert (sent.status, sent.headers["Location"]) == (303, "/plant/growatt/11")
+        assert b"No yield in daylight" not in site.ask("/").body
+        assert rules(site) == [("no_yield", "acknowledged")]
+        assert site.ask(form, "POST", **own).headers["Location"] == "/status"
+        assert form.encode() not in site.ask("/status").body
+        assert site.ask("/alarms/000000/acknowledge", "POST", **own).status == 404
+
+
+def test_form_of_another_site_and_other_methods_acknowledge_nothing(answered):
+    path, _, form = answered
+    with served(path) as site:
+        assert site.ask(form, "POST").status == 403
+        for origin in ("null", "http://evil.example", f"https://127.0.0.1:{site.port}0"):
+            assert site.ask(form, "POST", Origin=origin).status == 403
+        own = {"Origin": f"http://127.0.0.1:{site.port}"}
+        assert site.ask(form, "POST", Host="evil.example", Origin="http://evil.example").status == 421
+        for method in ("PUT", "DELETE", "PATCH"):
+            assert site.ask(form, method, **own).status == 405
+        for path_of_others in ("/alarms", f"{form}/x", "/alarms/x/acknowledge", f"/x{form}", "/status"):
+            assert site.ask(path_of_others, "POST", **own).status == 405
+        assert site.ask(form).status == 405
+        assert rules(site) == [("no_yield", "raised")]
+
+
+def test_acknowledging_needs_the_token(answered):
+    path, _, form = answered
+    with served(path, token=TOKEN) as site:
+        own = {"Origin": f"http://127.0.0.1:{site.port}"}
+        assert site.ask(form, "POST", **own).status == 401
+        cookie = site.ask(f"/?token={TOKEN}").headers["Set-Cookie"].partition(";")[0]
+        assert site.ask(form, "POST", Cookie=cookie).status == 403
+        assert site.ask(form, "POST", Cookie=cookie, **own).status == 303
+        assert site.ask(form, "POST", Authorization=f"Bearer {TOKEN}", **own).status == 303

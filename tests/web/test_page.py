@@ -277,7 +277,7 @@ def test_assets_of_page_are_served_with_etag(home):
         "/assets/chart.js",
         "/assets/axis.js",
     }
-    names |= {one["src"] for one in json.loads(site.ask("/assets/manifest.webmanifest").body)["icons"]}
+    names |= {f"/assets/{one['src']}" for one in json.loads(site.ask("/assets/manifest.webmanifest").body)["icons"]}
     assert {"/assets/uplot.js", "/assets/page.css", "/assets/icon-192.png", "/assets/icon.svg"} <= names
     for name in names:
         response = site.ask(name)

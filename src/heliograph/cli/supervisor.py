@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from heliograph.collect.poller import AccountPoller
-    from heliograph.config import Account, Config
+    from heliograph.config import Account, Config, MqttConfig
     from heliograph.local_time import Clock
     from heliograph.outputs.delivery import DeliveryLoop
+    from heliograph.outputs.mqtt.settings_control import WritableAccount
     from heliograph.store.base import Series
 
 GRACE = 2.0
@@ -114,11 +115,36 @@ def background_tasks(
 
         progress.append(SinkProgress(f"mqtt {config.mqtt.host}"))
         arguments = config.mqtt, store, statuses, clock, progress[-1]
-        tasks.append(BackgroundTask("mqtt", partial(publisher.run, *arguments, money=money_reader(config))))
+        writable = _writable_accounts(config.mqtt, accounts)
+        publish = partial(publisher.run, *arguments, money=money_reader(config), writable=writable)
+        tasks.append(BackgroundTask("mqtt", publish))
     if config.serve is not None:
         options = {"sinks": lambda: progress, "on_load": on_load, "clock": clock, "money": money_reader(config)}
         tasks.append(BackgroundTask("page", partial(serve_store, config.serve, location, statuses, **options)))
     return tasks
+
+
+def _writable_accounts(mqtt: MqttConfig, accounts: Sequence[Account]) -> list[WritableAccount]:
+    """Return the accounts whose settings may be changed by MQTT."""
+    if not mqtt.commands:
+        return []
+    from heliograph.cli.settings.common import async_orders_of  # noqa: PLC0415 - for accounts that may write
+    from heliograph.outputs.mqtt.settings_control import WritableAccount  # noqa: PLC0415 - likewise
+
+    found = [
+        WritableAccount(
+            account.name,
+            account.vendor,
+            async_orders_of(account, program="heliograph mqtt", interactive=True),
+            account.plants,
+        )
+        for account in accounts
+        if account.writes
+    ]
+    if not found:
+        advice = 'add writes to an account, like writes = ["charge_stop_soc"]'
+        _log.warning(LogEvent("settings.commands.without_account", advice=advice))
+    return found
 
 
 def _alarms_task(

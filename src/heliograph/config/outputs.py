@@ -18,6 +18,8 @@ Discovery = Literal["entities", "devices", "none"]
 
 OUTPUT_TABLES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
 _DISCOVERIES = ("entities", "devices", "none")
+_OWN_PATHS = ("alarms", "api", "assets", "healthz", "login", "metrics", "plant", "status")
+"""First parts of the page's own paths; a prefix that begins like one could not be told from it."""
 MIN_TOKEN_LENGTH = 16
 """Minimum length of a token that cannot be guessed."""
 
@@ -26,8 +28,9 @@ MIN_TOKEN_LENGTH = 16
 class ServeConfig:
     """The page's address; other machines need a token, and may use the names in `hosts`.
 
-    `trusted_proxies` are addresses and networks of reverse proxies; `X-Forwarded-For` and `X-Forwarded-Proto` of other
-    clients are ignored.
+    `trusted_proxies` are addresses and networks of reverse proxies; `X-Forwarded-For`, `X-Forwarded-Proto` and
+    `X-Forwarded-Prefix` of other clients are ignored. `prefix` is the path below which a proxy serves the page.
+    `ingress` is the address of Home Assistant's ingress, which authenticates its users: they need no token.
     """
 
     host: str = "127.0.0.1"
@@ -35,6 +38,8 @@ class ServeConfig:
     token: Secret | None = None
     hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    prefix: str = ""
+    ingress: str | None = None
 
     @property
     def is_local_only(self) -> bool:
@@ -44,7 +49,10 @@ class ServeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MqttConfig:
-    """An MQTT broker, and the kind of Home Assistant discovery."""
+    """An MQTT broker, and the kind of Home Assistant discovery.
+
+    `commands` allows everyone who may publish at the broker to change the settings in the `writes` of the accounts.
+    """
 
     host: str
     port: int
@@ -54,6 +62,7 @@ class MqttConfig:
     topic: str = "heliograph"
     discovery: Discovery = "entities"
     prefix: str = "homeassistant"
+    commands: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,15 +136,17 @@ def is_loopback(host: str) -> bool:
 
 
 def _serve(table: ConfigTable) -> ServeConfig:
-    table.reject_unknown_keys(("host", "port", *secret_keys("token"), "hosts", "trusted_proxies"))
+    table.reject_unknown_keys(("host", "port", *secret_keys("token"), "hosts", "trusted_proxies", "prefix", "ingress"))
     serve = ServeConfig(
         host=table.text("host") if "host" in table else ServeConfig.host,
         port=table.number("port", 0, 65535) if "port" in table else ServeConfig.port,
         token=table.secret("token"),
         hosts=table.texts("hosts", 'names, like ["solar.lan"]'),
         trusted_proxies=_networks(table, "trusted_proxies"),
+        prefix=_prefix(table) if "prefix" in table else "",
+        ingress=_address(table, "ingress") if "ingress" in table else None,
     )
-    if not serve.is_local_only and serve.token is None:
+    if not serve.is_local_only and serve.token is None and serve.ingress is None:
         raise table.error('is reachable from other machines and needs a token: add token_file, or token = "…"', "host")
     key = table.secret_key("token")
     # A command runs only when its token is needed.
@@ -157,9 +168,30 @@ def _networks(table: ConfigTable, key: str) -> tuple[str, ...]:
     return networks
 
 
+def _prefix(table: ConfigTable) -> str:
+    import re  # noqa: PLC0415 - needed for this key only
+
+    prefix = "/" + table.text("prefix").strip("/")
+    if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", prefix):
+        raise table.error('must be a path like "/solar", of letters, digits and -._~', "prefix")
+    first = prefix.split("/")[1]
+    if first in _OWN_PATHS:
+        raise table.error(f"must not begin with /{first}, which is a path of the page itself", "prefix")
+    return prefix
+
+
+def _address(table: ConfigTable, key: str) -> str:
+    from ipaddress import ip_address  # noqa: PLC0415 - needed for this key only
+
+    try:
+        return str(ip_address(table.text(key)))
+    except ValueError:
+        raise table.error('must be one IP address, like "172.30.32.2"', key) from None
+
+
 def _mqtt(table: ConfigTable) -> MqttConfig:
     table.reject_unknown_keys(
-        ("host", "port", "username", *secret_keys("password"), "tls", "topic", "discovery", "prefix")
+        ("host", "port", "username", *secret_keys("password"), "tls", "topic", "discovery", "prefix", "commands")
     )
     tls = table.flag("tls")
     discovery = table.choice("discovery", _DISCOVERIES) if "discovery" in table else "entities"
@@ -172,6 +204,7 @@ def _mqtt(table: ConfigTable) -> MqttConfig:
         topic=_topic(table, "topic", MqttConfig.topic),
         discovery=cast("Discovery", discovery),
         prefix=_topic(table, "prefix", MqttConfig.prefix),
+        commands=table.flag("commands"),
     )
 
 

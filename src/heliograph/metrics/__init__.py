@@ -6,8 +6,12 @@ pv + grid + battery = load within losses.
 
 from __future__ import annotations
 
+import re
 from math import inf, isfinite
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Unit = Literal["W", "kWh", "%", "V", "A", "Hz", "°C"]
 MetricKind = Literal["gauge", "today", "total"]
@@ -103,3 +107,14 @@ def published_value(value: float | None) -> float | None:
     [1239.8, 0.0, None, None]
     """
     return round(value, 3) + 0.0 if value is not None and isfinite(value) else None
+
+
+def display_name(name: str, words: Mapping[str, str]) -> str:
+    """Return the name of a metric for people; `words` replaces words of it, such as abbreviations.
+
+    >>> display_name("pv1_power", {"pv": "PV"}), display_name("grid_import_energy_today", {})
+    ('PV 1 power', 'Grid import energy today')
+    """
+    parts = re.sub(r"(?<=[a-z])(?=[0-9])", "_", name).split("_")
+    text = " ".join(words.get(part, part) for part in parts)
+    return text[0].upper() + text[1:]

@@ -18,6 +18,7 @@ from heliograph.web.paths import RawPathMiddleware
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from heliograph.alarms.model import Alarm
     from heliograph.config import ServeConfig
     from heliograph.store.base import Series
     from heliograph.web.state import StateCache
@@ -27,15 +28,19 @@ _GZIP_LEVEL = 5
 
 
 def make_app(
-    state_cache: StateCache, serve: ServeConfig, on_load: Callable[[Collection[Series]], None] = lambda _: None
+    state_cache: StateCache,
+    serve: ServeConfig,
+    on_load: Callable[[Collection[Series]], None] = lambda _: None,
+    acknowledge: Callable[[str, int], Alarm | None] = lambda *_: None,
 ) -> Starlette:
     """Return the application; its `state.live` is the event hub, which the caller must close.
 
-    `on_load` is called with the plants of a page that a person has opened.
+    `on_load` is called with the plants of a page that a person has opened, `acknowledge` on a thread with id and time
+    of an alarm that a person acknowledges.
     """
     policy, hub = AuthPolicy.from_config(serve), EventHub(state_cache)
     app = Starlette(
-        routes=[*api.routes(state_cache, hub), openapi.route(), *routes.routes(state_cache, on_load)],
+        routes=[*api.routes(state_cache, hub), openapi.route(), *routes.routes(state_cache, on_load, acknowledge)],
         middleware=[
             Middleware(RawPathMiddleware),
             Middleware(AuthMiddleware, policy=policy),
@@ -47,4 +52,6 @@ def make_app(
         },
     )
     app.state.live = hub
+    # Its redirects are absolute, and so lead out of the prefix of a proxy; `not_found_handler` has relative ones.
+    app.router.redirect_slashes = False
     return app

@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from heliograph.config.outputs import MIN_TOKEN_LENGTH
 from heliograph.errors import ConfigError
 from heliograph.eventlog import LogEvent
+from heliograph.web.prefix import INGRESS, url
 from heliograph.web.problem import Problem
 
 if TYPE_CHECKING:
@@ -39,17 +40,28 @@ SECURITY_HEADERS = {
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Without a referrer, browsers would send forms with the origin "null".
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 """Default headers of every response."""
+INGRESS_HEADERS = {
+    **SECURITY_HEADERS,
+    "Content-Security-Policy": SECURITY_HEADERS["Content-Security-Policy"].replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""The same for the ingress: Home Assistant shows the page in a frame of its own origin."""
 
 COOKIE_NAME = "heliograph"
 LOGIN_PATH = "/login"
 PUBLIC_PATHS = ("/assets/",)
 """Path prefixes without private data."""
+FORM_PATH = re.compile(r"/alarms/[0-9a-f]{6}/acknowledge")
+"""The only path that changes something: the response of a person to an alarm."""
 
 _MONTH = 30 * 24 * 3600
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -61,9 +73,9 @@ _MAX_ADDRESSES = 1024
 _FORM = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Heliograph</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<link rel="icon" href="/assets/mark.svg" type="image/svg+xml"><link rel="stylesheet" href="/assets/page.css"></head>
+<link rel="icon" href="{assets}mark.svg" type="image/svg+xml"><link rel="stylesheet" href="{assets}page.css"></head>
 <body><main class="login"><h1>Heliograph</h1>
-<form method="post" action="/login"><p><label for="token">Token</label>
+<form method="post" action="{login}"><p><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Log in</button></p></form><p role="alert">{error}</p></main></body></html>
 """
@@ -71,18 +83,23 @@ _FORM = """<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class AuthPolicy:
-    """Access policy: allowed `Host` headers and the access token; None disables the token."""
+    """Access policy: allowed `Host` headers and the access token.
+
+    Without a token, everyone may look at a page of this machine only, and nobody but the ingress at another one.
+    """
 
     hosts: frozenset[str]
     any_address: bool
     token: bytes | None = field(repr=False)
+    is_public: bool = False
+    """Whether a request needs no token."""
 
     @classmethod
     def from_config(cls, serve: ServeConfig) -> AuthPolicy:
         """Create the policy of a configuration; raises `ConfigError` if a required token is missing or too short."""
         host = serve.host.strip("[]").lower()
         token = None if serve.token is None else serve.token.reveal().encode()
-        if token is None and not serve.is_local_only:
+        if token is None and not serve.is_local_only and serve.ingress is None:
             raise ConfigError(
                 f"listening on {serve.host}, which other machines can reach, requires a token: "
                 "set token (or token_file) under [serve]"
@@ -93,7 +110,8 @@ class AuthPolicy:
             )
         named = (one.lower() for one in serve.hosts)
         bound = f"[{host}]" if ":" in host else host
-        return cls(frozenset((*_LOCAL_HOSTS, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
+        hosts, any_address = frozenset((*_LOCAL_HOSTS, bound, *named)), host in ("0.0.0.0", "::", "")  # noqa: S104
+        return cls(hosts, any_address, token, is_public=token is None and serve.is_local_only)
 
     def allows_host(self, host: str) -> bool:
         """Return True if the `Host` is allowed; this prevents DNS rebinding.
@@ -113,6 +131,10 @@ class AuthPolicy:
     def cookie(self) -> str:
         """Cookie value derived from the token; changing the token invalidates it."""
         return hmac(self.token or b"", b"heliograph cookie", sha256).hexdigest()
+
+    def accepts_cookie(self, cookie: str) -> bool:
+        """Compare a cookie in constant time."""
+        return self.token is not None and compare_digest(cookie.encode("utf-8", "replace"), self.cookie.encode())
 
 
 def _is_address(host: str) -> bool:
@@ -185,7 +207,7 @@ class AuthMiddleware:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in (INGRESS_HEADERS if scope.get(INGRESS) else SECURITY_HEADERS).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -198,11 +220,16 @@ class AuthMiddleware:
             await Problem(500, "internal error; please report it").response()(scope, receive, send_with_headers)
 
     async def _authorize(self, request: Request) -> Response | None:
-        is_login = request.method == "POST" and request.scope["path"] == LOGIN_PATH and self._policy.token is not None
+        path, is_post = request.scope["path"], request.method == "POST"
+        is_login = is_post and path == LOGIN_PATH and self._policy.token is not None
+        is_form = is_post and FORM_PATH.fullmatch(path) is not None
         self._check_host_and_origin(request)
-        if request.method not in ("GET", "HEAD") and not is_login:
+        if request.method not in ("GET", "HEAD") and not is_login and not is_form:
             raise Problem(405, "this server is read-only; use GET", {"Allow": "GET, HEAD"})
-        if self._policy.token is None:
+        if is_form and not request.headers.getlist("origin"):
+            # Every browser sends it with a form, so that a form of another site is recognised.
+            raise Problem(403, "the request has no Origin header")
+        if self._policy.is_public or request.scope.get(INGRESS):
             return None
         if is_login:
             self._check_token(request, await _read_form_token(request))
@@ -211,10 +238,14 @@ class AuthMiddleware:
 
     def _check_host_and_origin(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
-        if len(hosts) != 1 or not self._policy.allows_host(hosts[0]):
+        # The ingress passes on the host that the browser used, which is Home Assistant's to check.
+        if len(hosts) != 1 or not (request.scope.get(INGRESS) or self._policy.allows_host(hosts[0])):
             raise Problem(421, "unknown host; add it to hosts under [serve]")
+        if request.scope.get(INGRESS):
+            hosts += request.headers.getlist("x-forwarded-host")
+        own = {f"{scheme}://{host.lower()}" for host in hosts for scheme in ("http", "https")}
         for origin in request.headers.getlist("origin"):
-            if origin.lower() not in {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}:
+            if origin.lower() not in own:
                 raise Problem(403, "cross-origin request rejected")
 
     def _check_credentials(self, request: Request) -> Response | None:
@@ -230,8 +261,7 @@ class AuthMiddleware:
             # One slash: two would redirect to another host.
             path = "/" + request.scope["path"].lstrip("/")
             return self._log_in(request, f"{path}?{rest}" if rest else path)
-        cookie = request.cookies.get(COOKIE_NAME, "")
-        if compare_digest(cookie.encode("utf-8", "replace"), self._policy.cookie.encode()):
+        if self._policy.accepts_cookie(request.cookies.get(COOKIE_NAME, "")):
             return None
         if request.scope["path"].startswith(PUBLIC_PATHS):
             return None
@@ -250,11 +280,12 @@ class AuthMiddleware:
         raise Problem(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
     def _log_in(self, request: Request, path: str) -> Response:
-        response = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+        response = RedirectResponse(url(path), 303, {"Cache-Control": "no-store"})
         response.set_cookie(
             COOKIE_NAME,
             self._policy.cookie,
             max_age=_MONTH,
+            path=url("/"),
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -269,9 +300,9 @@ class AuthMiddleware:
                 if problem.detail == "access token required"
                 else problem.detail[:1].upper() + problem.detail[1:] + "."
             )
-            # Without a same-origin referrer, browsers send the form with the origin "null".
-            headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", **(problem.headers or {})}
-            return HTMLResponse(_FORM.format(error=error), problem.status, headers)
+            headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+            form = _FORM.format(error=error, assets=url("/assets/"), login=url(LOGIN_PATH))
+            return HTMLResponse(form, problem.status, headers)
         return problem.response()
 
 

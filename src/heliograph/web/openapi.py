@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from heliograph import __version__
 from heliograph.web import api
+from heliograph.web.prefix import url
 from heliograph.web.schemas import SCHEMAS, TEXT, Schema, ref
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ _PATH = f"{api.PREFIX}/openapi.json"
 
 def route() -> Route:
     """Return the route of the document."""
-    text = json.dumps(document())
+    same = document()
 
     async def handler(_: Request) -> Response:
-        return Response(text, media_type=api.JSON)
+        return Response(json.dumps({**same, "servers": [{"url": url("") or "/"}]}), media_type=api.JSON)
 
     return Route(_PATH, handler)
 

@@ -12,18 +12,26 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from heliograph.alarms.model import AlarmResponse, response_row
+from heliograph.alarms.monitor import stored_alarms
 from heliograph.errors import ConfigError
 from heliograph.eventlog import LogEvent
 from heliograph.store import open_store
+from heliograph.store.base import Batch
 from heliograph.store.threaded import StoreThread
 from heliograph.web.app import make_app
+from heliograph.web.prefix import PrefixMiddleware
 from heliograph.web.state import StateCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from starlette.types import ASGIApp
+
+    from heliograph.alarms.model import Alarm
     from heliograph.config import ServeConfig
     from heliograph.current import AccountStatus
     from heliograph.local_time import Clock
@@ -60,10 +68,11 @@ async def serve(
     store, query_store = (StoreThread(partial(open_store, where, create=False)) for _ in range(2))
     try:
         state_cache = StateCache(store, accounts, sinks, clock, query_store=query_store, money=money)
-        app = make_app(state_cache, config, on_load)
+        app = make_app(state_cache, config, on_load, partial(_acknowledge, where))
         listener = _bound(config.host, config.port)
         with listener:
-            server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))
+            settings = _settings(_behind_proxies(app, config))
+            server = _Server(settings, partial(ready or _log_address, _address(listener)))
             running = asyncio.create_task(server.serve([listener]))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -75,6 +84,15 @@ async def serve(
                 await running
     finally:
         await asyncio.gather(store.close(), query_store.close())
+
+
+def _acknowledge(where: str, alarm_id: str, now: int) -> Alarm | None:
+    """Record that a person knows of an active alarm, and return it; None if there is no such alarm."""
+    with open_store(where) as store:
+        found = next((one for one in stored_alarms(store) if one.is_active and one.id == alarm_id), None)
+        if found is not None:
+            store.write(Batch(alarms=[response_row(found.key, AlarmResponse(at=now))]))
+    return found
 
 
 class _Server(uvicorn.Server):
@@ -132,9 +150,18 @@ class _ReceiveTimeoutProtocol(H11Protocol):
             self._deadline = None
 
 
-def _settings(app: object, trusted_proxies: Sequence[str]) -> uvicorn.Config:
+def _behind_proxies(app: ASGIApp, config: ServeConfig) -> ASGIApp:
+    """Return the application behind the middleware that reads the headers of trusted proxies."""
+    # Other clients can forge these headers.
+    trusted = (*config.trusted_proxies, *([config.ingress] if config.ingress else []))
+    if trusted:
+        app = ProxyHeadersMiddleware(app, [*trusted, *_mapped(trusted)])  # type: ignore[arg-type, assignment]
+    return PrefixMiddleware(app, config)
+
+
+def _settings(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=_ReceiveTimeoutProtocol,
         ws="none",
         loop="asyncio",
@@ -143,8 +170,7 @@ def _settings(app: object, trusted_proxies: Sequence[str]) -> uvicorn.Config:
         log_level="error",
         access_log=False,  # URLs may contain a token
         server_header=False,
-        proxy_headers=bool(trusted_proxies),  # other clients can forge these headers
-        forwarded_allow_ips=[*trusted_proxies, *_mapped(trusted_proxies)],
+        proxy_headers=False,  # see `_behind_proxies`
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=_MAX_HEAD,
         timeout_keep_alive=_IDLE,

@@ -92,6 +92,10 @@ class StateCache:
             raise self._cached
         return self._cached
 
+    def invalidate(self) -> None:
+        """Read the state again at the next call, after something was changed."""
+        self._cached = None
+
     async def query(self, job: Callable[[Store], T]) -> T:
         """Run a query on the queries' thread; raises `StoreError`."""
         return await self._query_store.run(job)

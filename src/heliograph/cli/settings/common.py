@@ -54,10 +54,10 @@ def orders_of(account: Account, *, program: str = "heliograph settings") -> Orde
     return Orders(client, **_arguments(account, program), progress=_print_once())
 
 
-def async_orders_of(account: Account) -> AsyncOrders:
-    """Return the async API of an account, for the collector."""
-    client = create_client(account, allow_commands=True, asynchronous=True, timeout=TIMEOUT)
-    return AsyncOrders(client, **_arguments(account, "heliograph collect"))
+def async_orders_of(account: Account, *, program: str = "heliograph collect", interactive: bool = False) -> AsyncOrders:
+    """Return the async API of an account, for the collector; `interactive` if a person waits for its changes."""
+    client = create_client(account, allow_commands=True, asynchronous=True, interactive=interactive, timeout=TIMEOUT)
+    return AsyncOrders(client, **_arguments(account, program))
 
 
 def journal_of(account: Account) -> Journal:

@@ -6,11 +6,10 @@ One message per entity, for every version of Home Assistant, or one per device, 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.collect.freshness import Freshness
-from heliograph.metrics import METRICS
+from heliograph.metrics import METRICS, display_name
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Status
 from heliograph.outputs.mqtt.topics import display_text
@@ -30,6 +29,9 @@ MIGRATE = '{"migrate_discovery":true}'
 
 ONLINE, OFFLINE = "online", "offline"
 
+PLATFORMS = ("sensor", "binary_sensor", "number", "select", "switch", "time")
+"""The entity types of the messages."""
+
 _CLASSES: Mapping[Unit, tuple[str, int]] = {
     "W": ("power", 0),
     "kWh": ("energy", 2),
@@ -48,7 +50,7 @@ _STATE_CLASSES: Mapping[MetricKind, str] = {
     "today": "total_increasing",
     "total": "total_increasing",
 }
-_CAPITALS = {"pv": "PV", "ac": "AC", "soc": "state of charge"}
+_WORDS = {"pv": "PV", "ac": "AC", "soc": "state of charge"}
 
 
 _DEVICE_CLASSES: dict[str, tuple[str, int]] = {
@@ -70,7 +72,7 @@ class HaEntity(NamedTuple):
     name: str
     config: Mapping[str, Any]
     platform: str = "sensor"
-    """Entity type: `sensor` or `binary_sensor`."""
+    """Entity type, one of `PLATFORMS`."""
     needs_live_plant: bool = False
     """True if the entity becomes unavailable while its plant is unexpectedly offline."""
 
@@ -85,25 +87,38 @@ class HaDevice(NamedTuple):
     availability_topic: str | None = None
 
 
-def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str], currency: str | None = None) -> HaDevice:
-    """Return the Home Assistant device of a plant with entities for these metrics, and for money if it has a tariff."""
+def describe_plant(
+    topics: Topics,
+    plant: PlantState,
+    metrics: Iterable[str],
+    currency: str | None = None,
+    controls: Iterable[HaEntity] = (),
+) -> HaDevice:
+    """Return the Home Assistant device of a plant with entities for these metrics, and for money if it has a tariff.
+
+    `controls` are the entities that change its settings.
+    """
+    own = (_STATUS, _FRESHNESS, _MEASURED_AT, _ALARM)
     return HaDevice(
         node_id=topics.node_id(plant.series),
         state_topic=topics.state(plant.series),
         device_info=_device_info(topics.node_id(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*metric_entities(metrics), *money_entities(currency), _STATUS, _FRESHNESS, _MEASURED_AT, _ALARM),
+        entities=(*metric_entities(metrics), *money_entities(currency), *own, *controls),
         availability_topic=topics.availability(plant.series),
     )
 
 
-def describe_device(topics: Topics, plant: PlantState, device: DeviceState, metrics: Iterable[str]) -> HaDevice:
-    """Return the Home Assistant device of a plant's device with entities for these metrics."""
+def describe_device(
+    topics: Topics, plant: PlantState, device: DeviceState, metrics: Iterable[str], controls: Iterable[HaEntity] = ()
+) -> HaDevice:
+    """Return the Home Assistant device of a plant's device with entities for these metrics and its settings."""
+    own = (_STATUS, _MEASURED_AT)
     info = _device_info(topics.node_id(device.series), device.title, device.series.vendor, device.family)
     return HaDevice(
         node_id=topics.node_id(device.series),
         state_topic=topics.state(device.series),
         device_info={**info, "via_device": topics.node_id(plant.series)},
-        entities=(*metric_entities(metrics), *device_metric_entities(metrics), _STATUS, _MEASURED_AT),
+        entities=(*metric_entities(metrics), *device_metric_entities(metrics), *own, *controls),
         availability_topic=topics.availability(plant.series),
     )
 
@@ -130,14 +145,16 @@ def discovery_messages(
         components = {key: {"platform": platform, **config} for key, (platform, config) in entities.items()}
         return {f"{prefix}/device/{device.node_id}/config": _json({**shared, "components": components})}
     return {
-        f"{prefix}/{platform}/{device.node_id}/{key}/config": _json({**config, **shared})
+        f"{prefix}/{platform}/{device.node_id}/{key}/config": _json(
+            {**config, **{name: value for name, value in shared.items() if name not in config}}
+        )
         for key, (platform, config) in entities.items()
     }
 
 
 def discovery_filters(prefix: str) -> tuple[str, ...]:
     """Return the topic filters of all discovery messages below a prefix."""
-    return (f"{prefix}/sensor/+/+/config", f"{prefix}/binary_sensor/+/+/config", f"{prefix}/device/+/config")
+    return (*(f"{prefix}/{platform}/+/+/config" for platform in PLATFORMS), f"{prefix}/device/+/config")
 
 
 class DiscoveryTopic(NamedTuple):
@@ -152,7 +169,7 @@ class DiscoveryTopic(NamedTuple):
         match topic.removeprefix(f"{prefix}/").split("/"):
             case ["device", node_id, "config"]:
                 return cls(node_id, None)
-            case ["sensor" | "binary_sensor", node_id, key, "config"]:
+            case [platform, node_id, key, "config"] if platform in PLATFORMS:
                 return cls(node_id, key)
         return None
 
@@ -211,7 +228,7 @@ def _device_entity(metric: DeviceMetric) -> HaEntity:
         config["unit_of_measurement"] = metric.unit
     if (known := _DEVICE_CLASSES.get(metric.unit)) is not None:
         config["device_class"], config["suggested_display_precision"] = known
-    return HaEntity(metric.name, _entity_name(metric.name), config, needs_live_plant=True)
+    return HaEntity(metric.name, display_name(metric.name, _WORDS), config, needs_live_plant=True)
 
 
 def _entity(metric: Metric) -> HaEntity:
@@ -222,18 +239,7 @@ def _entity(metric: Metric) -> HaEntity:
         "unit_of_measurement": metric.unit,
         "suggested_display_precision": decimals,
     }
-    return HaEntity(metric.name, _entity_name(metric.name), config, needs_live_plant=True)
-
-
-def _entity_name(name: str) -> str:
-    """Return the display name of a metric.
-
-    >>> _entity_name("grid_import_energy_today"), _entity_name("pv1_power"), _entity_name("battery_soc")
-    ('Grid import energy today', 'PV 1 power', 'Battery state of charge')
-    """
-    words = re.sub(r"(?<=[a-z])(?=[0-9])", "_", name).split("_")
-    text = " ".join(_CAPITALS.get(word, word) for word in words)
-    return text[0].upper() + text[1:]
+    return HaEntity(metric.name, display_name(metric.name, _WORDS), config, needs_live_plant=True)
 
 
 def _device_info(node_id: str, title: str, vendor: str, model: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError, HeliographError, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.mqtt import discovery as ha
+from heliograph.outputs.mqtt.settings_control import SettingsControl
 from heliograph.outputs.mqtt.state import DesiredState
 from heliograph.outputs.mqtt.topics import Topics, topic_level
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from heliograph.config import MqttConfig
     from heliograph.current import AccountStatus
     from heliograph.local_time import Clock
+    from heliograph.outputs.mqtt.settings_control import WritableAccount
     from heliograph.outputs.sink import SinkProgress
     from heliograph.store.threaded import StoreThread
     from heliograph.tariffs.reader import MoneyReader
@@ -46,6 +48,9 @@ _MIGRATION_SECONDS = 1.0
 """Seconds Home Assistant needs to release entities before another message announces them."""
 _MAX_IN_FLIGHT = 100
 """Messages sent without waiting for their acknowledgement."""
+
+_SETTLED = "settled"
+"""Our own message on the probe topic, after which commands are new."""
 
 _MAX_PACKET = 8 << 20
 """Bytes of the largest packet received; our own largest message, the discovery of a plant, is far smaller."""
@@ -70,14 +75,32 @@ async def run(
     stop: asyncio.Event,
     *,
     money: MoneyReader | None = None,
+    writable: Sequence[WritableAccount] = (),
 ) -> None:
-    """Publish until stopped and reconnect with backoff; `accounts` may block on disk access."""
+    """Publish until stopped and reconnect with backoff; `accounts` may block on disk access.
+
+    Commands change the settings of the `writable` accounts; without any, none are subscribed to.
+    """
     try:
-        from aiomqtt import MqttError  # noqa: PLC0415 - an extra
+        import aiomqtt  # noqa: F401, PLC0415 - an extra
     except ImportError:
         raise ConfigError(f"[mqtt] needs aiomqtt, which is not installed: {extra_command('mqtt')}") from None
 
-    publisher, backoff, problem = MqttPublisher(config, store, accounts, clock, progress, money), _SHORTEST_BACKOFF, ""
+    control = SettingsControl(Topics(config.topic), writable, clock, stop) if writable else None
+    publisher = MqttPublisher(config, store, accounts, clock, progress, money, control)
+    try:
+        await _publish_until_stopped(publisher, config, clock, progress, stop)
+    finally:
+        if control is not None:
+            await control.close()
+
+
+async def _publish_until_stopped(
+    publisher: MqttPublisher, config: MqttConfig, clock: Clock, progress: SinkProgress, stop: asyncio.Event
+) -> None:
+    from aiomqtt import MqttError  # noqa: PLC0415 - an extra
+
+    backoff, problem = _SHORTEST_BACKOFF, ""
     while not stop.is_set():
         started_at = clock.now()
         try:
@@ -153,17 +176,23 @@ class MqttPublisher:
         clock: Clock,
         progress: SinkProgress,
         money: MoneyReader | None = None,
+        control: SettingsControl | None = None,
     ) -> None:
         self._config = config
         self._store = store
         self._clock = clock
         self._progress = progress
-        self._desired = DesiredState(config, accounts, money)
+        self._control = control
+        self._desired = DesiredState(config, accounts, money, control)
         self._topics = Topics(config.topic)
         self._retained: dict[str, str] = {}
         self._queried_at = clock.now()
         self._store_failed = False
         self._wake = asyncio.Event()
+        self._accepts_commands = False
+        """Whether the subscription of commands is settled: what the broker had waiting has been received."""
+        if control is not None:
+            control.changed = self._wake.set
 
     async def publish(self, client: Client, stop: asyncio.Event) -> None:
         """Send changes until stopped; raises `MqttError` when the connection ends."""
@@ -171,8 +200,14 @@ class MqttPublisher:
 
         self._retained = await self._read_retained(client)
         self._desired.restore_metrics(self._retained)
+        self._accepts_commands = False
+        if self._control is not None:
+            self._control.restore(dict(self._retained))
         listener = asyncio.create_task(self._listen(client))
         try:
+            if self._control is not None:
+                # Before the first update, so that a program that waits for "online" can send commands.
+                await self._subscribe_to_commands(client)
             while not stop.is_set():
                 await self._update(client)
                 await self._wait(listener, stop)
@@ -204,6 +239,11 @@ class MqttPublisher:
         await client.subscribe([(self._topics.status, 1), (f"{self._config.prefix}/status", 1)])
         return retained
 
+    async def _subscribe_to_commands(self, client: Client) -> None:
+        """Subscribe to commands; those that arrive before a message of our own on the probe topic are old."""
+        await client.subscribe([(one, 1) for one in (*self._topics.command_filters, self._topics.probe)])
+        await client.publish(self._topics.probe, _SETTLED, qos=1)
+
     def _owns(self, topic: str) -> bool:
         parsed = ha.DiscoveryTopic.parse(self._config.prefix, topic)
         return self._topics.owns(parsed.node_id) if parsed else topic.startswith(f"{self._config.topic}/")
@@ -212,10 +252,23 @@ class MqttPublisher:
         """Resend discovery when Home Assistant starts, and the status when another client overwrites it."""
         async for message in client.messages:
             topic, payload = message.topic.value, _payload(message)
-            if topic == self._topics.status and payload != ha.ONLINE:
+            if topic == self._topics.probe:
+                self._accepts_commands = self._accepts_commands or payload == _SETTLED
+            elif self._control is not None and self._topics.is_command(topic):
+                self._receive_command(self._control, message)
+            elif topic == self._topics.status and payload != ha.ONLINE:
                 self._resend([topic])
             elif topic == f"{self._config.prefix}/status" and payload == ha.ONLINE and not message.retain:
                 self._resend([one for one in self._retained if ha.DiscoveryTopic.parse(self._config.prefix, one)])
+
+    def _receive_command(self, control: SettingsControl, message: Message) -> None:
+        ignore = ""
+        if message.retain:
+            ignore = "it is retained, so it may be old; publish commands without the retain flag"
+        elif not self._accepts_commands:
+            ignore = "it was waiting at the broker"
+        payload = bytes(message.payload) if isinstance(message.payload, bytes | bytearray) else b""
+        control.receive(message.topic.value, payload, ignore)
 
     def _resend(self, topics: Sequence[str]) -> None:
         for topic in topics:
@@ -237,6 +290,7 @@ class MqttPublisher:
 
     async def _update(self, client: Client) -> None:
         now = self._clock.now()
+        results = 0 if self._control is None else len(self._control.results)
         try:
             desired = await self._store.run(lambda store: self._desired.messages(store, int(now)))
         except StoreError as error:
@@ -250,7 +304,17 @@ class MqttPublisher:
         changes = list(_changes(self._retained, desired))
         for first in range(0, len(changes), _MAX_IN_FLIGHT):
             await self._send(client, changes[first : first + _MAX_IN_FLIGHT])
+        if self._control is not None:
+            await self._send_results(client, self._control, results)
+            self._control.start_due()
         self._progress.newest, self._progress.problem = self._desired.newest, None
+
+    async def _send_results(self, client: Client, control: SettingsControl, count: int) -> None:
+        """Send the first results of commands, whose states have been sent."""
+        for _ in range(count):
+            topic, payload = control.results[0]
+            await self._send(client, [MqttMessage(topic, payload, retain=False)])
+            control.results.popleft()
 
     async def _on_store_error(self, client: Client, now: float, why: str) -> None:
         self._progress.problem = why

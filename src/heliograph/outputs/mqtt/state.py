@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from heliograph.alarms.model import Alarm
     from heliograph.config import MqttConfig
     from heliograph.current import AccountStatus, DeviceState, PlantState
+    from heliograph.outputs.mqtt.discovery import HaEntity
+    from heliograph.outputs.mqtt.settings_control import SettingsControl
     from heliograph.store.base import PollStatus, Series, Store
     from heliograph.tariffs.reader import MoneyToday
 
@@ -39,12 +41,14 @@ class DesiredState:
         config: MqttConfig,
         accounts: Callable[[], Iterable[AccountStatus]],
         money: MoneyReader | None = None,
+        control: SettingsControl | None = None,
     ) -> None:
         self.newest: int | None = None
         """Time of the newest sample in the messages."""
         self._config = config
         self._accounts = accounts
         self._money = money or MoneyReader()
+        self._control = control
         self._topics = Topics(config.topic)
         self._current: CurrentState | None = None
         self._reported: dict[str, set[str]] = {}
@@ -70,25 +74,34 @@ class DesiredState:
             for one in plants
             if (today := self._money.today(store, one.series, one.zone, one.values, one.measured_at, now))
         }
+        controls = {} if self._control is None else self._control.update(plants)
         alarms = [(one, state) for one in stored_alarms(store) if one.is_active and (state := one.state(now))]
         discovery: dict[str, str] = {}
         if self._config.discovery != "none":
-            for device in self._ha_devices(accounts, plants, money):
+            for device in self._ha_devices(accounts, plants, money, controls):
                 discovery.update(self._discovery_messages(device, self._config.discovery))
-        return discovery | dict(self._states(accounts, plants, money, alarms)) | {self._topics.status: ha.ONLINE}
+        states = dict(self._states(accounts, plants, money, alarms))
+        if self._control is not None:
+            states |= {topic: _json(settings) for topic, settings in self._control.states()}
+        return discovery | states | {self._topics.status: ha.ONLINE}
 
     def _ha_devices(
-        self, accounts: Iterable[AccountStatus], plants: Iterable[PlantState], money: Mapping[Series, MoneyToday]
+        self,
+        accounts: Iterable[AccountStatus],
+        plants: Iterable[PlantState],
+        money: Mapping[Series, MoneyToday],
+        controls: Mapping[Series, Sequence[HaEntity]],
     ) -> Iterator[ha.HaDevice]:
         for account in accounts:
             yield ha.describe_account(self._topics, account)
         for plant in plants:
             metrics = self._reported_metrics(plant.series, plant.values)
             today = money.get(plant.series)
-            yield ha.describe_plant(self._topics, plant, metrics, today and today.currency)
+            own = controls.get(plant.series, ())
+            yield ha.describe_plant(self._topics, plant, metrics, today and today.currency, own)
             for device in plant.devices:
                 metrics = self._reported_metrics(device.series, {**device.values, **device.measurements})
-                yield ha.describe_device(self._topics, plant, device, metrics)
+                yield ha.describe_device(self._topics, plant, device, metrics, controls.get(device.series, ()))
 
     def _reported_metrics(self, series: Series, values: Mapping[str, float | str | None]) -> set[str]:
         reported = self._reported.setdefault(self._topics.node_id(series), set())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SPECIAL = re.compile(r"[^A-Za-z0-9]+")
 _MAX_LENGTH = 100
+_COMMAND = "set"
 
 
 class Topics(NamedTuple):
@@ -31,7 +32,13 @@ class Topics(NamedTuple):
     @property
     def filters(self) -> tuple[str, ...]:
         """Topic filters for all retained messages of this program except its status."""
-        return tuple(f"{self.root}/{rest}" for rest in ("+/+/state", "+/+/availability", "+/+/+/state"))
+        rests = ("+/+/state", "+/+/availability", "+/+/+/state", "+/+/settings", "+/+/+/settings")
+        return tuple(f"{self.root}/{rest}" for rest in rests)
+
+    @property
+    def command_filters(self) -> tuple[str, ...]:
+        """Topic filters for all commands to this program."""
+        return tuple(f"{self.root}/{rest}/{_COMMAND}/#" for rest in ("+/+", "+/+/+"))
 
     def state(self, series: Series) -> str:
         """Return the topic of a plant's or device's current values."""
@@ -40,6 +47,23 @@ class Topics(NamedTuple):
     def availability(self, series: Series) -> str:
         """Return the topic of a plant's availability, shared by its devices."""
         return "/".join((self.root, *_levels(series)[:2], "availability"))
+
+    def settings(self, series: Series) -> str:
+        """Return the topic of the settings of a plant or device, as read back."""
+        return "/".join((self.root, *_levels(series), "settings"))
+
+    def command(self, series: Series, setting: str, parameter: str = "") -> str:
+        """Return the topic of commands that change a setting, or one parameter of it."""
+        rest = (setting, parameter) if parameter else (setting,)
+        return "/".join((self.root, *_levels(series), _COMMAND, *rest))
+
+    def is_command(self, topic: str) -> bool:
+        """Return True if a topic matches the filters of commands."""
+        return topic.startswith(f"{self.root}/") and f"/{_COMMAND}/" in topic
+
+    def result(self, command_topic: str) -> str:
+        """Return the topic on which the result of a command is reported."""
+        return f"{command_topic.rpartition(f'/{_COMMAND}/')[0]}/result"
 
     def account(self, name: str) -> str:
         """Return the topic of an account."""

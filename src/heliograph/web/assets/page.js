@@ -112,7 +112,7 @@ function searchAsTyped(form) {
     clearTimeout(typing);
     typing = setTimeout(() => {
       const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-      history.replaceState(null, "", `/?${wanted}`);
+      history.replaceState(null, "", `${form.getAttribute("action")}?${wanted}`);
       show(location.href).catch(() => showConnectionLost(true));
     }, 200);
   });

@@ -10,6 +10,7 @@ from heliograph.alarms.model import RULES, AlarmState
 from heliograph.store.base import Series
 from heliograph.web.page.format import Badge, clock_time, count
 from heliograph.web.page.layout import badge, local_zone, notice, plant_path
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,9 +40,17 @@ def _notice(alarm: Alarm, plant: PlantState, now: int) -> h.Element:
     rule = RULES[alarm.rule]
     since = clock_time(alarm.raised_at or now, plant.zone, now)
     seen = f"{_sentence(alarm.seen)}. " if alarm.seen else ""
-    answer = h.code[f"heliograph alarms ack {alarm.id}"]
     title = f"{_sentence(rule.title)}, since {since}"
-    return notice(_TONES[rule.severity], title, [seen, rule.advice, " To hide this: ", answer])
+    return notice(_TONES[rule.severity], title, [seen, rule.advice], _form(alarm, "?plant"))
+
+
+def _form(alarm: Alarm, back: str = "") -> h.Element:
+    """Return the button that acknowledges an alarm; it works without scripts."""
+    return h.form(".acknowledge", method="post", action=url(f"/alarms/{alarm.id}/acknowledge{back}"))[
+        h.button(type="submit", title="No further messages about this alarm; it is listed until it is over")[
+            "Acknowledge"
+        ]
+    ]
 
 
 def alarm_summary(system: SystemState) -> h.Element | None:
@@ -52,7 +61,7 @@ def alarm_summary(system: SystemState) -> h.Element | None:
     causes = {RULES[one.rule].title: sum(other.rule == one.rule for other in raised) for one in raised}
     text = _sentence(", ".join(f"{title} ({number})" for title, number in causes.items()))
     tone = "bad" if any(RULES[one.rule].severity == "error" for one in raised) else "warn"
-    return notice(tone, count(len(raised), "alarm", "alarms"), [text, ". ", h.a(href="/status")["Details"]])
+    return notice(tone, count(len(raised), "alarm", "alarms"), [text, ". ", h.a(href=url("/status"))["Details"]])
 
 
 def alarm_list(system: SystemState) -> h.Node:
@@ -78,6 +87,7 @@ def _item(alarm: Alarm, now: int, zone: tzinfo) -> h.Element:
         h.h3[h.span[_sentence(rule.title)], badge(Badge(label, sentence, tone))],
         h.p[of, f", since {since}", f": {alarm.seen}." if alarm.seen else "."],
         h.p(".hint")[rule.advice, " ", h.code[alarm.id]],
+        _form(alarm) if state is AlarmState.RAISED else None,
     ]
 
 

@@ -12,9 +12,10 @@ from heliograph.metrics import METRICS
 from heliograph.web.page import bars as page_bars
 from heliograph.web.page.format import count, energy, exact_value, percent, power, sum_energies, to_local
 from heliograph.web.page.history import POWERS, SPANS, energy_bars
-from heliograph.web.page.layout import figure, plant_path
+from heliograph.web.page.layout import figure, plant_path, plant_segments
 from heliograph.web.page.money import money_section
 from heliograph.web.page.totals import period_totals
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +133,7 @@ def _tabs(plant: PlantState, past: PeriodData) -> h.Element:
 def _curve(plant: PlantState, past: PeriodData, now: int) -> h.Element:
     """Return the element in which the browser draws; it requests no more points than it has pixels."""
     data = {
-        "samples": f"/api/v1/plants{plant_path(plant.series).removeprefix('/plant')}/samples",
+        "samples": url(f"/api/v1/plants/{plant_segments(plant.series)}/samples"),
         "since": past.since,
         "until": past.until,
         "offsets": past.offsets,

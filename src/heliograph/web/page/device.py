@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import htpy as h
 
+from heliograph.metrics import display_name
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.web.page.format import GAP, age, device_badge
-from heliograph.web.page.layout import badge, document, events_url_for, figure
+from heliograph.web.page.layout import badge, document, events_url_for, figure, plant_path
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
@@ -57,19 +58,17 @@ _WORDS = {"pv": "PV", "ac": "AC", "dc": "DC", "ev": "EV", "soc": "charge"}
 
 def device_path(plant: PlantState, device: DeviceState) -> str:
     """Return the address of a device's page."""
-    vendor, site, serial = map(encode_id, device.series)
-    return f"/plant/{vendor}/{site}/device/{serial}"
+    return f"{plant_path(plant.series)}/device/{encode_id(device.series.device)}"
 
 
 def device_page(plant: PlantState, device: DeviceState, system: SystemState) -> str:
     """Return the page of one device."""
     state = device_badge(device, plant, system.at)
-    vendor, site = encode_id(plant.series.vendor), encode_id(plant.series.plant)
     return document(
         device.title,
         [
             h.div(".head")[
-                h.p(".back")[h.a(href=f"/plant/{vendor}/{site}")[plant.title]],
+                h.p(".back")[h.a(href=plant_path(plant.series))[plant.title]],
                 h.h1[device.title],
                 h.p(".under")[
                     badge(state) if state else None,
@@ -143,7 +142,7 @@ def _list(title: str, names: Iterable[str], measurements: Mapping[str, float | s
             h.h2(id=anchor)[title],
             h.dl(".facts.columns")[
                 [
-                    h.div[h.dt[_label(name)], h.dd[figure(format_measurement(name, measurements[name]))]]
+                    h.div[h.dt[display_name(name, _WORDS)], h.dd[figure(format_measurement(name, measurements[name]))]]
                     for name in listed
                 ]
             ],
@@ -154,12 +153,6 @@ def _number_of(part: str) -> int | None:
     """Return the number of a part that is a row of a table."""
     name = part.rstrip("0123456789")
     return int(part[len(name) :]) if name != part and any(name == group.part for group in _GROUPS) else None
-
-
-def _label(name: str) -> str:
-    words = re.sub(r"(?<=[a-z])(?=[0-9])", "_", name).split("_")
-    text = " ".join(_WORDS.get(word, word) for word in words)
-    return text[0].upper() + text[1:]
 
 
 def format_measurement(name: str, value: float | str | None, *, unit: bool = True) -> str:

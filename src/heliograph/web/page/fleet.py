@@ -34,6 +34,7 @@ from heliograph.web.page.layout import (
     plant_path,
     store_notice,
 )
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,7 +86,7 @@ class FleetQuery(NamedTuple):
         }
         pairs = zip(parameters.items(), FleetQuery(), strict=True)
         changes = {key: value for (key, value), default in pairs if value != default}
-        return f"/?{urlencode(changes)}" if changes else "/"
+        return url(f"/?{urlencode(changes)}" if changes else "/")
 
 
 def parse_fleet_query(query: Mapping[str, str]) -> FleetQuery:
@@ -226,7 +227,7 @@ def _yield(plants: Sequence[PlantState]) -> float | None:
 def _filter(system: SystemState, wish: FleetQuery) -> h.Element:
     accounts = sorted({one.account for one in system.plants if one.account}, key=_natural)
     states = [state for one in search_plants(system.plants, wish) for state in _states(one, system.at)]
-    return h.form(".filter", role="search", method="get", action="/")[
+    return h.form(".filter", role="search", method="get", action=url("/"))[
         h.label(data_keep="text")[
             h.span(".visually-hidden")["Search plants"],
             h.input(type="search", name="q", value=wish.text, placeholder="Search plants"),
@@ -258,7 +259,7 @@ def _filter(system: SystemState, wish: FleetQuery) -> h.Element:
 
 def _table(found: Sequence[PlantState], wish: FleetQuery, lines: Mapping[Series, str], now: int) -> h.Node:
     if not page_of(found, wish):
-        return h.p(".nothing")["No plants match. ", h.a(href="/")["Show all plants"], "."]
+        return h.p(".nothing")["No plants match. ", h.a(href=url("/"))["Show all plants"], "."]
     return h.table(".fleet.rows")[
         h.caption(".visually-hidden")["Plants, sortable by column"],
         h.thead[h.tr[[_column(key, wish) for key in _KEYS], h.th(".of-spark", scope="col")["Today's solar power"]]],

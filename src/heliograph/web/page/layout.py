@@ -12,6 +12,7 @@ from heliograph.model import Status
 from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.web.page.format import GAP, clock_time, poll_note
 from heliograph.web.paths import encode_id
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,15 +48,15 @@ def document(
                 h.meta(name="theme-color", content="#f6f4ee", media="(prefers-color-scheme: light)"),
                 h.meta(name="theme-color", content="#10151b", media="(prefers-color-scheme: dark)"),
                 h.title[f"{title} · Heliograph" if title else "Heliograph"],
-                h.link(rel="icon", href="/assets/mark.svg", type="image/svg+xml"),
-                h.link(rel="apple-touch-icon", href="/assets/icon-192.png"),
-                h.link(rel="manifest", href="/assets/manifest.webmanifest"),
-                [h.link(rel="stylesheet", href=f"/assets/{name}") for name in scripts if name.endswith(".css")],
-                h.link(rel="stylesheet", href="/assets/page.css"),
-                [h.script(src=f"/assets/{name}", defer=True) for name in scripts if name.endswith(".js")],
-                h.script(src="/assets/page.js", type="module"),
+                h.link(rel="icon", href=url("/assets/mark.svg"), type="image/svg+xml"),
+                h.link(rel="apple-touch-icon", href=url("/assets/icon-192.png")),
+                h.link(rel="manifest", href=url("/assets/manifest.webmanifest")),
+                [h.link(rel="stylesheet", href=url(f"/assets/{name}")) for name in scripts if name.endswith(".css")],
+                h.link(rel="stylesheet", href=url("/assets/page.css")),
+                [h.script(src=url(f"/assets/{name}"), defer=True) for name in scripts if name.endswith(".js")],
+                h.script(src=url("/assets/page.js"), type="module"),
             ],
-            h.body(data_live=events_url)[
+            h.body(data_live=url(events_url))[
                 h.a(".skip", href="#main")["Skip to the content"],
                 _header(current),
                 h.p(".connection-lost", role="status", hidden=True, data_lost=True)[
@@ -69,7 +70,7 @@ def document(
 
 def _header(here: str) -> h.Element:
     return h.header(".top")[
-        h.a(".brand", href="/", aria_label="Heliograph, all plants")[
+        h.a(".brand", href=url("/"), aria_label="Heliograph, all plants")[
             h.svg(viewBox="0 0 32 32", width="26", height="26", aria_hidden="true")[
                 h.circle(cx=16, cy=16, r=7),
                 h.path(d="M16 1.5v5M16 25.5v5M1.5 16h5M25.5 16h5M5.8 5.8l3.5 3.5M22.7 22.7l3.5 3.5M5.8 26.2l3.5-3.5"),
@@ -78,7 +79,7 @@ def _header(here: str) -> h.Element:
         ],
         h.nav(aria_label="Main")[
             [
-                h.a(href=address, aria_current="page" if here == name else None)[name]
+                h.a(href=url(address), aria_current="page" if here == name else None)[name]
                 for name, address in (("Plants", "/"), ("Status", "/status"))
             ]
         ],
@@ -92,8 +93,13 @@ def events_url_for(after: int, series: Series | None = None) -> str:
 
 
 def plant_path(series: Series) -> str:
-    """Return the path of a plant's page."""
-    return f"/plant/{encode_id(series.vendor)}/{encode_id(series.plant)}"
+    """Return the address of a plant's page."""
+    return url(f"/plant/{plant_segments(series)}")
+
+
+def plant_segments(series: Series) -> str:
+    """Return a plant as two segments of a path."""
+    return f"{encode_id(series.vendor)}/{encode_id(series.plant)}"
 
 
 def badge(state: Badge) -> h.Element:
@@ -108,9 +114,9 @@ def figure(text: str) -> h.Node:
     )
 
 
-def notice(tone: str, title: str, text: h.Node) -> h.Element:
+def notice(tone: str, title: str, text: h.Node, form: h.Element | None = None) -> h.Element:
     """Return a notice for the top of a page."""
-    return h.section(f".notice.{tone}", role="note")[h.h2[title], h.p[text]]
+    return h.section(f".notice.{tone}", role="note")[h.h2[title], h.p[text], form]
 
 
 def not_found_page(why: str) -> str:
@@ -119,7 +125,7 @@ def not_found_page(why: str) -> str:
         "Page not found",
         [
             h.div(".head")[h.h1["Page not found"], h.p(".under")[_sentence(why)]],
-            h.p[h.a(href="/")["Back to all plants"]],
+            h.p[h.a(href=url("/"))["Back to all plants"]],
         ],
     )
 

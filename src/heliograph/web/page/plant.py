@@ -33,6 +33,7 @@ from heliograph.web.page.layout import (
     store_notice,
 )
 from heliograph.web.page.status import budget_usage
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from heliograph.current import AccountStatus, DeviceState, PlantState
@@ -71,7 +72,7 @@ def _head(plant: PlantState, now: int, *, many: bool) -> h.Element:
     state = freshness_badge(plant, now)
     status = status_badge(plant.status)
     return h.div(".head")[
-        many and h.p(".back")[h.a(href="/")["All plants"]],
+        many and h.p(".back")[h.a(href=url("/"))["All plants"]],
         h.h1[plant.title],
         h.p(".under")[
             h.span(f".fresh.{state.tone}")[state.sentence],
@@ -150,6 +151,6 @@ def _budgets(plant: PlantState, system: SystemState) -> h.Node:
         return None
     return h.section(".card.quota", aria_labelledby="budget")[
         h.h2(id="budget")["Request quota"],
-        h.a(href="/status")["Account details"],
+        h.a(href=url("/status"))["Account details"],
         [budget_usage(one, system.at) for one in accounts],
     ]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from heliograph.errors import ConfigError, StoreError
 from heliograph.local_time import day_at
 from heliograph.metrics import ENERGIES
+from heliograph.store.base import Series
 from heliograph.web.page import download, fleet, history, report, report_page
 from heliograph.web.page.device import device_page
-from heliograph.web.page.layout import not_found_page
+from heliograph.web.page.layout import not_found_page, plant_path
 from heliograph.web.page.plant import plant_page
 from heliograph.web.page.status import status_page
 from heliograph.web.paths import route_path
+from heliograph.web.prefix import url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from heliograph.alarms.model import Alarm
     from heliograph.current import PlantState
-    from heliograph.store.base import Series
     from heliograph.web.state import StateCache, SystemState
 
 _TYPES = {
@@ -64,9 +67,16 @@ class Asset(NamedTuple):
     etag: str
 
 
-def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None]) -> list[BaseRoute]:
-    """Return the routes of all pages and assets; `on_load` is called with the plants of an opened page."""
-    page = Page(state_cache, on_load)
+def routes(
+    state_cache: StateCache,
+    on_load: Callable[[Collection[Series]], None],
+    acknowledge: Callable[[str, int], Alarm | None],
+) -> list[BaseRoute]:
+    """Return the routes of all pages and assets; `on_load` is called with the plants of an opened page.
+
+    `acknowledge` is called on a thread with id and time of an alarm.
+    """
+    page = Page(state_cache, on_load, acknowledge)
     return [
         Route("/", _with_error_pages(page.front)),
         Route(route_path("/plant/{vendor}/{plant}"), _with_error_pages(page.plant)),
@@ -74,6 +84,7 @@ def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None
         Route(route_path("/plant/{vendor}/{plant}/report"), _with_error_pages(page.report)),
         Route(route_path("/plant/{vendor}/{plant}/data.csv"), _with_error_pages(page.data)),
         Route("/status", _with_error_pages(page.status)),
+        Route("/alarms/{alarm}/acknowledge", _with_error_pages(page.acknowledge), methods=["POST"]),
         Route("/assets/{name}", _asset),
     ]
 
@@ -81,9 +92,15 @@ def routes(state_cache: StateCache, on_load: Callable[[Collection[Series]], None
 class Page:
     """The request handlers of the pages."""
 
-    def __init__(self, state_cache: StateCache, on_load: Callable[[Collection[Series]], None]) -> None:
+    def __init__(
+        self,
+        state_cache: StateCache,
+        on_load: Callable[[Collection[Series]], None],
+        acknowledge: Callable[[str, int], Alarm | None],
+    ) -> None:
         self._state_cache = state_cache
         self._on_load = on_load
+        self._acknowledge = acknowledge
 
     async def front(self, request: Request) -> Response:
         """Return the only plant, the table of many, or the next steps if there is none."""
@@ -138,6 +155,17 @@ class Page:
         size = await self._state_cache.query(lambda store: store.size_bytes()) if now.plants else None
         return HTMLResponse(status_page(now, size))
 
+    async def acknowledge(self, request: Request) -> Response:
+        """Acknowledge an alarm, and return to the page of the form: that of the alarm's plant, or the status page."""
+        now = int(self._state_cache.clock.now())
+        alarm = await asyncio.to_thread(self._acknowledge, request.path_params["alarm"], now)
+        if alarm is None:
+            raise HTTPException(404, "This alarm is over, or there is none with this id")
+        self._state_cache.invalidate()
+        on_plant = "plant" in request.query_params and alarm.subject.plant
+        series = Series(alarm.subject.vendor, alarm.subject.plant)
+        return RedirectResponse(plant_path(series) if on_plant else url("/status"), 303, {"Cache-Control": "no-store"})
+
     async def _one(self, request: Request, now: SystemState, plant: PlantState) -> Response:
         self._note_load(request, [plant])
         newest = None if plant.measured_at is None else day_at(plant.measured_at, plant.zone)
@@ -185,8 +213,11 @@ def not_found_handler(
     """Return the handler of unknown paths: a page for browsers, `otherwise` for other clients."""
 
     async def handler(request: Request, error: Exception) -> Response:
-        browser = "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
+        path: str = request.scope["path"]
+        browser = "text/html" in request.headers.get("accept", "") and not path.startswith("/api/")
         if browser and isinstance(error, HTTPException) and error.status_code == 404:
+            if path.endswith("/") and path.strip("/"):
+                return RedirectResponse(url("/" + path.strip("/")), 307)
             return HTMLResponse(not_found_page("There is no page at this address"), 404)
         return await otherwise(request, error)
 
