@@ -177,10 +177,7 @@ class AccountSource:
         client = poller.client
         known = set(await client.known_plants_async()) if client is not None else set()
         budget = None if client is None else await client.budget_async()
-        missing: Mapping[str, str] = {}
-        if isinstance(client, ReportsMissingValues):
-            missing = await self._hass.async_add_executor_job(client.missing_values)
-        status = self._status(budget, missing)
+        status = self._status(budget, await self._hass.async_add_executor_job(_missing_values, client))
 
         def read(store: Store) -> tuple[list[Any], list[Any], list[Any]]:
             now = int(self._clock.now())
@@ -248,6 +245,10 @@ class _Poller(AccountPoller):
 def _open(path: Path) -> Store:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return open_store(path)
+
+
+def _missing_values(client: object) -> Mapping[str, str]:
+    return client.missing_values() if isinstance(client, ReportsMissingValues) else {}
 
 
 async def _announce(*_: object) -> None:

@@ -51,8 +51,11 @@ DEFAULT_DURATION = timedelta(hours=1)
 """How long a verb of a planner applies if it gives no end."""
 
 _PERCENT = vol.All(vol.Coerce(float), vol.Range(min=0, max=100))
-_DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
-_END = {vol.Exclusive(ATTR_UNTIL, "end"): cv.datetime, vol.Exclusive(ATTR_DURATION, "end"): cv.positive_time_period}
+_DEVICE: dict[Any, Any] = {vol.Required(ATTR_DEVICE_ID): cv.string}
+_END: dict[Any, Any] = {
+    vol.Exclusive(ATTR_UNTIL, "end"): cv.datetime,
+    vol.Exclusive(ATTR_DURATION, "end"): cv.positive_time_period,
+}
 _WINDOW = vol.Schema(
     {
         vol.Required(ATTR_START): cv.time,
@@ -97,8 +100,12 @@ class Target:
 def register_services(hass: HomeAssistant) -> None:
     """Register all actions."""
     optional = SupportsResponse.OPTIONAL
-    limits = {vol.Optional(name): _PERCENT for name in LIMITS}
-    schedule = {vol.Required(ATTR_WINDOWS): [_WINDOW], **limits, vol.Optional(ATTR_AC_CHARGE): cv.boolean}
+    limits: dict[Any, Any] = {vol.Optional(name): _PERCENT for name in LIMITS}
+    schedule: dict[Any, Any] = {
+        vol.Required(ATTR_WINDOWS): [_WINDOW],
+        **limits,
+        vol.Optional(ATTR_AC_CHARGE): cv.boolean,
+    }
     hass.services.async_register(DOMAIN, "set_schedule", _set_schedule, vol.Schema(_DEVICE | schedule), optional)
     hass.services.async_register(
         DOMAIN, "read_schedule", _read_schedule, vol.Schema(_DEVICE), supports_response=SupportsResponse.ONLY
@@ -181,7 +188,8 @@ async def _verb(call: ServiceCall) -> ServiceResponse:
 def _end(call: ServiceCall, target: Target) -> datetime:
     """Return the end of an action; a time without a zone is in that of Home Assistant."""
     if ATTR_DURATION in call.data:
-        return dt_util.utcnow() + call.data[ATTR_DURATION]
+        duration: timedelta = call.data[ATTR_DURATION]
+        return dt_util.utcnow() + duration
     until: datetime = call.data[ATTR_UNTIL]
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt_util.get_default_time_zone())

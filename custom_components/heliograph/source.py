@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SourceError(HomeAssistantError):
     """A door cannot be used now; the text is translated."""
 
-    def __init__(self, key: str, **placeholders: str) -> None:
+    def __init__(self, key: str, /, **placeholders: str) -> None:
         super().__init__(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
         self.key = key
 
