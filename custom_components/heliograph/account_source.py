@@ -139,11 +139,13 @@ class AccountSource:
         found = await self._query(lambda store: store.known_days(plant.series, first, last))
         return parse_days([schemas.day_data(row) for row in found])
 
-    async def buckets(self, plant: PlantNow, metrics: Sequence[str], first: date, last: date) -> Buckets:
-        """Return stored samples in buckets of an hour."""
+    async def buckets(
+        self, plant: PlantNow, metrics: Sequence[str], first: date, last: date, seconds: int = 3600
+    ) -> Buckets:
+        """Return stored samples in buckets of `seconds`."""
         zone = zone_from_name(plant.zone)
         since, until = day_start(first, zone), day_start(last + timedelta(days=1), zone)
-        points = (until - since + 3599) // 3600
+        points = -(-(until - since) // seconds)
         columns = await self._query(
             lambda store: series.columns(store, plant.series, zone, tuple(metrics), since, until, points)
         )
