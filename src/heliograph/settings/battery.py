@@ -164,7 +164,9 @@ def _slots(
     windows: Sequence[Setting], current: Mapping[str, Values | None], spans: Sequence[Span]
 ) -> tuple[list[str], list[str]]:
     """Return the windows that overlap the spans, and the unused ones: empty ones, then switched-off ones."""
-    hit, empty, off = [], [], []
+    hit: list[str] = []
+    empty: list[str] = []
+    off: list[str] = []
     for setting in windows:
         values = current.get(setting.name)
         if values is None or values.get("start") is None or values.get("end") is None:
@@ -181,7 +183,9 @@ def _slots(
 def _switched_off(setting: Setting, values: Values | None, spans: Sequence[Span]) -> dict[str, Value]:
     """Return the switches of the enabled windows of a setting that overlap the spans."""
     freed: dict[str, Value] = {}
-    for _, suffix in windows_of(setting) if values is not None else ():
+    if values is None:
+        return freed
+    for _, suffix in windows_of(setting):
         start, end, enabled = (values.get(f"{part}{suffix}") for part in ("start", "end", "enabled"))
         if enabled and start is not None and end is not None:
             there = Span.of(start, end)
