@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from entries import DOMAIN, add_account, remove
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers import issue_registry as ir
 
 
 async def requests(hass, emulator):

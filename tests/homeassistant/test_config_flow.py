@@ -9,6 +9,7 @@ from custom_components.heliograph import config_flow
 from entries import DOMAIN, add_account, add_api, choose, remove, submit
 from homeassistant.config_entries import ConfigEntryState
 from store_server import TOKEN, StoreServer
+
 from support.http_service import Service, response
 
 
