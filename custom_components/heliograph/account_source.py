@@ -139,11 +139,13 @@ class AccountSource:
         found = await self._query(lambda store: store.known_days(plant.series, first, last))
         return parse_days([schemas.day_data(row) for row in found])
 
-    async def buckets(self, plant: PlantNow, metrics: Sequence[str], first: date, last: date) -> Buckets:
-        """Return stored samples in buckets of an hour."""
+    async def buckets(
+        self, plant: PlantNow, metrics: Sequence[str], first: date, last: date, seconds: int = 3600
+    ) -> Buckets:
+        """Return stored samples in buckets of `seconds`."""
         zone = zone_from_name(plant.zone)
         since, until = day_start(first, zone), day_start(last + timedelta(days=1), zone)
-        points = (until - since + 3599) // 3600
+        points = -(-(until - since) // seconds)
         columns = await self._query(
             lambda store: series.columns(store, plant.series, zone, tuple(metrics), since, until, points)
         )
@@ -177,10 +179,7 @@ class AccountSource:
         client = poller.client
         known = set(await client.known_plants_async()) if client is not None else set()
         budget = None if client is None else await client.budget_async()
-        missing: Mapping[str, str] = {}
-        if isinstance(client, ReportsMissingValues):
-            missing = await self._hass.async_add_executor_job(client.missing_values)
-        status = self._status(budget, missing)
+        status = self._status(budget, await self._hass.async_add_executor_job(_missing_values, client))
 
         def read(store: Store) -> tuple[list[Any], list[Any], list[Any]]:
             now = int(self._clock.now())
@@ -248,6 +247,10 @@ class _Poller(AccountPoller):
 def _open(path: Path) -> Store:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return open_store(path)
+
+
+def _missing_values(client: object) -> Mapping[str, str]:
+    return client.missing_values() if isinstance(client, ReportsMissingValues) else {}
 
 
 async def _announce(*_: object) -> None:

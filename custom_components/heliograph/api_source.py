@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from heliograph.local_time import day_start, zone_from_name
+
 from .model import SystemNow, UnexpectedData, parse_account, parse_alarm, parse_plant
 from .source import AuthError, Buckets, DayEnergies, SourceError, parse_buckets, parse_days
 
@@ -90,15 +92,17 @@ class ApiSource:
         except (UnexpectedData, TypeError, LookupError):
             raise SourceError("unexpected_answer", key="days") from None
 
-    async def buckets(self, plant: PlantNow, metrics: Sequence[str], first: date, last: date) -> Buckets:
-        """Return samples in buckets of an hour."""
-        hours = ((last - first) + timedelta(days=1)) // timedelta(hours=1)
+    async def buckets(
+        self, plant: PlantNow, metrics: Sequence[str], first: date, last: date, seconds: int = 3600
+    ) -> Buckets:
+        """Return samples in buckets of `seconds`."""
+        zone = zone_from_name(plant.zone)
+        length = day_start(last + timedelta(days=1), zone) - day_start(first, zone)
         query: dict[str, str | int] = {"from": first.isoformat(), "to": last.isoformat()}
-        # One bucket more than hours, for the day on which clocks are set back.
-        query |= {"metrics": ",".join(metrics), "points": hours + 1}
+        query |= {"metrics": ",".join(metrics), "points": -(-length // seconds)}
         found = await self._api.get("plants", plant.series.vendor, plant.series.plant, "samples", **query)
         try:
-            return parse_buckets(found) if found is not None else Buckets(seconds=3600, starts=())
+            return parse_buckets(found) if found is not None else Buckets(seconds=seconds, starts=())
         except UnexpectedData as error:
             raise SourceError("unexpected_answer", key=str(error)) from None
 

@@ -32,6 +32,8 @@ READ_INTERVAL = timedelta(hours=6)
 class SettingsCoordinator(DataUpdateCoordinator[dict[str, "Values | None"]]):
     """The settings of one device as they were last read, by name."""
 
+    config_entry: HeliographConfigEntry
+
     def __init__(
         self,
         hass: HomeAssistant,

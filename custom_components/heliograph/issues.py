@@ -86,9 +86,9 @@ class IssueReporter:
             yield from _account_issues(account)
         titles = {plant.series.plant: plant.title for plant in system.plants.values()}
         for account in system.accounts:
-            for plant, why in account.missing_values.items():
-                if plant in titles:
-                    yield Issue("missing_values", plant, {"plant": titles[plant], "reason": why})
+            for plant_id, why in account.missing_values.items():
+                if plant_id in titles:
+                    yield Issue("missing_values", plant_id, {"plant": titles[plant_id], "reason": why})
         registry = er.async_get(self._hass)
         for node, plant in system.plants.items():
             if registry.async_get_entity_id("sensor", "mqtt", f"{node}_freshness"):

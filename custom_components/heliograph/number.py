@@ -33,7 +33,8 @@ class SettingNumber(SettingEntity, NumberEntity):
     def __init__(self, coordinator: SettingsCoordinator, setting: Setting, parameter: Parameter) -> None:
         super().__init__(coordinator, setting, parameter)
         self._attr_native_unit_of_measurement = parameter.unit
-        self._attr_native_step = parameter.step
+        if parameter.step is not None:
+            self._attr_native_step = parameter.step
         if parameter.low is not None:
             self._attr_native_min_value = parameter.low
         if parameter.high is not None:

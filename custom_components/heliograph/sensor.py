@@ -121,7 +121,7 @@ class StatusSensor(NodeEntity, SensorEntity):
     def native_value(self) -> str | None:
         """The state; None for one of a newer version."""
         status = None if self.now is None else self.now.status
-        return status if status in self._attr_options else None
+        return status if status in (self.options or ()) else None
 
 
 class FreshnessSensor(NodeEntity, SensorEntity):
@@ -139,7 +139,7 @@ class FreshnessSensor(NodeEntity, SensorEntity):
     def native_value(self) -> str | None:
         """The freshness; None for one of a newer version."""
         freshness = None if self.now is None else self.now.freshness
-        return freshness if freshness in self._attr_options else None
+        return freshness if freshness in (self.options or ()) else None
 
     @property
     def extra_state_attributes(self) -> dict[str, str | None]:

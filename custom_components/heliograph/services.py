@@ -1,4 +1,4 @@
-"""Actions: battery schedules, limits of the output power, undo, and the verbs of battery planners."""
+"""Actions: battery schedules, limits of the output power, undo, the verbs of battery planners, and history."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from homeassistant.core import SupportsResponse, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.importlib import async_import_module
 from homeassistant.util import dt as dt_util
 
 from heliograph.local_time import zone_from_name
@@ -44,6 +45,9 @@ ATTR_UNTIL = "until"
 ATTR_DURATION = "duration"
 ATTR_CHANGE = "change"
 ATTR_STOP_SOC = "stop_soc"
+ATTR_ENTRY = "config_entry_id"
+ATTR_PLANTS = "plants"
+ATTR_ENTITIES = "entities"
 LIMITS = ("charge_power", "discharge_power", "charge_stop_soc", "discharge_stop_soc")
 ATTR_AC_CHARGE = "ac_charge"
 MODES = ("load-first", "battery-first", "grid-first", "smart")
@@ -51,8 +55,11 @@ DEFAULT_DURATION = timedelta(hours=1)
 """How long a verb of a planner applies if it gives no end."""
 
 _PERCENT = vol.All(vol.Coerce(float), vol.Range(min=0, max=100))
-_DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
-_END = {vol.Exclusive(ATTR_UNTIL, "end"): cv.datetime, vol.Exclusive(ATTR_DURATION, "end"): cv.positive_time_period}
+_DEVICE: dict[Any, Any] = {vol.Required(ATTR_DEVICE_ID): cv.string}
+_END: dict[Any, Any] = {
+    vol.Exclusive(ATTR_UNTIL, "end"): cv.datetime,
+    vol.Exclusive(ATTR_DURATION, "end"): cv.positive_time_period,
+}
 _WINDOW = vol.Schema(
     {
         vol.Required(ATTR_START): cv.time,
@@ -62,6 +69,10 @@ _WINDOW = vol.Schema(
         vol.Optional(ATTR_POWER): vol.Coerce(float),
     }
 )
+_HISTORY: dict[Any, Any] = {
+    vol.Required(ATTR_ENTRY): cv.string,
+    vol.Optional(ATTR_PLANTS): vol.All(cv.ensure_list, [cv.string]),
+}
 
 
 class Target:
@@ -97,9 +108,15 @@ class Target:
 def register_services(hass: HomeAssistant) -> None:
     """Register all actions."""
     optional = SupportsResponse.OPTIONAL
-    limits = {vol.Optional(name): _PERCENT for name in LIMITS}
-    schedule = {vol.Required(ATTR_WINDOWS): [_WINDOW], **limits, vol.Optional(ATTR_AC_CHARGE): cv.boolean}
-    hass.services.async_register(DOMAIN, "set_schedule", _set_schedule, vol.Schema(_DEVICE | schedule), optional)
+    limits: dict[Any, Any] = {vol.Optional(name): _PERCENT for name in LIMITS}
+    schedule: dict[Any, Any] = {
+        vol.Required(ATTR_WINDOWS): [_WINDOW],
+        **limits,
+        vol.Optional(ATTR_AC_CHARGE): cv.boolean,
+    }
+    hass.services.async_register(
+        DOMAIN, "set_schedule", _set_schedule, vol.Schema(_DEVICE | schedule | limits), optional
+    )
     hass.services.async_register(
         DOMAIN, "read_schedule", _read_schedule, vol.Schema(_DEVICE), supports_response=SupportsResponse.ONLY
     )
@@ -113,6 +130,9 @@ def register_services(hass: HomeAssistant) -> None:
     for verb, action in VERBS.items():
         more = {vol.Optional(ATTR_POWER): _PERCENT, vol.Optional(ATTR_STOP_SOC): _PERCENT, **_END} if action else {}
         hass.services.async_register(DOMAIN, verb, _verb, vol.Schema({**_DEVICE, **more}), optional)
+    history = vol.Schema({**_HISTORY, vol.Optional(ATTR_ENTITIES, default=False): cv.boolean})
+    hass.services.async_register(DOMAIN, "import_history", _import_history, history, optional)
+    hass.services.async_register(DOMAIN, "clear_history", _clear_history, vol.Schema(_HISTORY), optional)
 
 
 async def _set_schedule(call: ServiceCall) -> ServiceResponse:
@@ -178,10 +198,43 @@ async def _verb(call: ServiceCall) -> ServiceResponse:
     return target.finish(await run_verb(target.control, wanted))
 
 
+async def _import_history(call: ServiceCall) -> ServiceResponse:
+    statistics = await _statistics(call.hass)
+    response: ServiceResponse = await statistics.async_import_history(
+        call.hass, _entry(call), call.data.get(ATTR_PLANTS), entities=call.data[ATTR_ENTITIES]
+    )
+    return response
+
+
+async def _clear_history(call: ServiceCall) -> ServiceResponse:
+    statistics = await _statistics(call.hass)
+    response: ServiceResponse = await statistics.async_clear_history(
+        call.hass, _entry(call), call.data.get(ATTR_PLANTS)
+    )
+    return response
+
+
+async def _statistics(hass: HomeAssistant) -> Any:
+    """Import the module that needs the recorder's packages, which a Home Assistant without recorder may lack."""
+    if "recorder" not in hass.config.components:
+        raise _invalid("recorder_off")
+    return await async_import_module(hass, f"{__package__}.statistics")
+
+
+def _entry(call: ServiceCall) -> HeliographConfigEntry:
+    entry: HeliographConfigEntry | None = call.hass.config_entries.async_get_entry(call.data[ATTR_ENTRY])
+    if entry is None or entry.domain != DOMAIN:
+        raise _invalid("unknown_entry", entry=call.data[ATTR_ENTRY])
+    if entry.state is not ConfigEntryState.LOADED:
+        raise _invalid("entry_not_loaded", entry=entry.title)
+    return entry
+
+
 def _end(call: ServiceCall, target: Target) -> datetime:
     """Return the end of an action; a time without a zone is in that of Home Assistant."""
     if ATTR_DURATION in call.data:
-        return dt_util.utcnow() + call.data[ATTR_DURATION]
+        duration: timedelta = call.data[ATTR_DURATION]
+        return dt_util.utcnow() + duration
     until: datetime = call.data[ATTR_UNTIL]
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt_util.get_default_time_zone())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SourceError(HomeAssistantError):
     """A door cannot be used now; the text is translated."""
 
-    def __init__(self, key: str, **placeholders: str) -> None:
+    def __init__(self, key: str, /, **placeholders: str) -> None:
         super().__init__(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
         self.key = key
 
@@ -42,7 +42,7 @@ class DayEnergies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buckets:
-    """Samples in buckets of equal length: mean, lowest and highest value of each metric, None where there is none."""
+    """Samples in buckets: mean, lowest and highest value of each metric, None where there is none."""
 
     seconds: int
     starts: Sequence[datetime]
@@ -74,10 +74,12 @@ class Source(Protocol):
     async def days(self, plant: PlantNow, first: date, last: date) -> list[DayEnergies]:
         """Return the known days of a plant from `first` to `last`, both included, oldest first."""
 
-    async def buckets(self, plant: PlantNow, metrics: Sequence[str], first: date, last: date) -> Buckets:
-        """Return the samples from the start of `first` to the end of `last` (plant time) in buckets of an hour.
+    async def buckets(
+        self, plant: PlantNow, metrics: Sequence[str], first: date, last: date, seconds: int = 3600
+    ) -> Buckets:
+        """Return the samples from the start of `first` to the end of `last` (plant time) in buckets of `seconds`.
 
-        At most 80 days.
+        At most 2,000 buckets.
         """
 
 

@@ -1,4 +1,4 @@
-"""History as statistics of Home Assistant: the services `import_history` and `clear_history`.
+"""History as statistics of Home Assistant: the actions `import_history` and `clear_history` (services.py).
 
 External statistics, `heliograph:<vendor>_<plant>_<energy>`, belong to no entity. On request the history is also put
 before the statistics of the plant's own sensors.
@@ -11,20 +11,16 @@ from datetime import UTC, date, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import voluptuous as vol
-from homeassistant.components.recorder import get_instance
 from homeassistant.components.recorder.models import StatisticData, StatisticMeanType, StatisticMetaData
 from homeassistant.components.recorder.statistics import (
     async_add_external_statistics,
     async_import_statistics,
     statistics_during_period,
 )
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import UnitOfEnergy
-from homeassistant.core import SupportsResponse
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 from homeassistant.util import slugify
@@ -40,14 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from homeassistant.config_entries import ConfigEntry
-    from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+    from homeassistant.core import HomeAssistant, ServiceResponse
 
     from .history import HourEnergy
     from .model import PlantNow
     from .source import DayEnergies, Source
-
-IMPORT_HISTORY = "import_history"
-CLEAR_HISTORY = "clear_history"
 
 _IMPORTING: HassKey[asyncio.Lock] = HassKey(f"{DOMAIN}_importing")
 _DAYS = 3650
@@ -57,10 +50,6 @@ _CURVE_DAYS = 20
 _CURVE_SECONDS = 900
 _ROWS = 5000
 """Rows per transaction of the recorder, which has other work as well."""
-_ENTRY = {
-    vol.Required("config_entry_id"): cv.string,
-    vol.Optional("plants"): vol.All(cv.ensure_list, [cv.string]),
-}
 _STATE_AND_SUM: set[Any] = {"state", "sum"}
 
 
@@ -75,24 +64,6 @@ Rows = dict[int, StatisticRow]
 """Rows by the start of their hour, in epoch seconds."""
 
 
-def async_register(hass: HomeAssistant) -> None:
-    """Register the services."""
-    hass.data[_IMPORTING] = asyncio.Lock()
-
-    async def import_history(call: ServiceCall) -> ServiceResponse:
-        entry = _loaded_entry(hass, call.data["config_entry_id"])
-        return await async_import_history(hass, entry, call.data.get("plants"), entities=call.data["entities"])
-
-    async def clear_history(call: ServiceCall) -> ServiceResponse:
-        entry = _loaded_entry(hass, call.data["config_entry_id"])
-        return await async_clear_history(hass, entry, call.data.get("plants"))
-
-    options = {"supports_response": SupportsResponse.OPTIONAL}
-    imports = vol.Schema({**_ENTRY, vol.Optional("entities", default=False): cv.boolean})
-    hass.services.async_register(DOMAIN, IMPORT_HISTORY, import_history, imports, **options)
-    hass.services.async_register(DOMAIN, CLEAR_HISTORY, clear_history, vol.Schema(_ENTRY), **options)
-
-
 async def async_import_history(
     hass: HomeAssistant, entry: ConfigEntry[Any], plants: Iterable[str] | None = None, *, entities: bool = False
 ) -> ServiceResponse:
@@ -104,7 +75,7 @@ async def async_import_history(
     recorder = _recorder(hass)
     source: Source = entry.runtime_data.source
     report: dict[str, Any] = {}
-    async with hass.data[_IMPORTING]:
+    async with hass.data.setdefault(_IMPORTING, asyncio.Lock()):
         names = await _energy_names(hass)
         for plant in _selected(entry, plants):
             days, curves = await _read(source, plant)
@@ -134,10 +105,10 @@ async def async_clear_history(
         for plant in _selected(entry, plants)
         for energy in ENERGIES
     ]
-    async with hass.data[_IMPORTING]:
+    async with hass.data.setdefault(_IMPORTING, asyncio.Lock()):
         recorder.async_clear_statistics(ids)
         await recorder.async_block_till_done()
-    return {"statistic_ids": ids}
+    return {"statistic_ids": [*ids]}
 
 
 def statistic_id(vendor: str, plant: str, energy: str) -> str:
@@ -157,15 +128,6 @@ def cumulate(hours: Iterable[HourEnergy]) -> Rows:
         total = round(total + kwh, 3)
         rows[start] = StatisticRow(kwh, total)
     return rows
-
-
-def _loaded_entry(hass: HomeAssistant, entry_id: str) -> ConfigEntry[Any]:
-    entry = hass.config_entries.async_get_entry(entry_id)
-    if entry is None or entry.domain != DOMAIN:
-        raise _refusal("unknown_entry", entry=entry_id)
-    if entry.state is not ConfigEntryState.LOADED:
-        raise _refusal("entry_not_loaded", entry=entry.title)
-    return entry
 
 
 def _recorder(hass: HomeAssistant) -> Any:
@@ -235,7 +197,7 @@ async def _replace(hass: HomeAssistant, statistic: str, name: str, rows: Rows) -
         stored = {}
     changed = {start: row for start, row in rows.items() if not _equal(stored.get(start), row)}
     metadata = _metadata(statistic, DOMAIN, name)
-    for part in batched(changed, _ROWS):
+    for part in batched(changed, _ROWS, strict=False):
         async_add_external_statistics(hass, metadata, [_statistic(start, changed[start]) for start in part])
     return len(changed)
 
@@ -265,7 +227,7 @@ async def _put_before(hass: HomeAssistant, entry: ConfigEntry[Any], unique_id: s
         start: StatisticRow(round(max(0.0, reading - (reached - row.sum)), 3), row.sum) for start, row in before.items()
     }
     metadata = _metadata(registered.entity_id, "recorder", None)
-    for part in batched(changed, _ROWS):
+    for part in batched(changed, _ROWS, strict=False):
         async_import_statistics(hass, metadata, [_statistic(start, changed[start]) for start in part])
     if round(reached - imported, 3):
         get_instance(hass).async_adjust_statistics(
