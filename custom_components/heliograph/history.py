@@ -17,6 +17,7 @@ CURVE_METRICS = (*POWERS, *(f"{energy}_today" for energy in ENERGIES))
 
 _HOUR = 3600
 _EXACT = 0.02
+_READ_WITH_POWER = 0.9
 _PLAUSIBLE = 0.5
 """A curve divides a day if its energy is at least this share of the day's, and the day's of its."""
 
@@ -64,8 +65,8 @@ def hours_of_day(energy: str, kwh: float, curve: Sequence[CurvePoint], bounds: t
 def _weights(energy: str, kwh: float, curve: Sequence[CurvePoint]) -> Sequence[tuple[CurvePoint, float]]:
     """Return the energies of the curve's parts in kWh; none if the curve contradicts the day.
 
-    A daily counter that reaches the day's energy is exact. Curves from the clouds have powers only; a mean power hides
-    what flowed both ways within its time.
+    A daily counter is exact if it reaches the day's energy and was read wherever the power was. Curves from the clouds
+    have powers only; a mean power hides what flowed both ways within its time.
     """
     counted: list[tuple[CurvePoint, float]] = []
     powered: list[tuple[CurvePoint, float]] = []
@@ -77,7 +78,7 @@ def _weights(energy: str, kwh: float, curve: Sequence[CurvePoint]) -> Sequence[t
             before = max(before, reading)
         if (watts := point.values.get(power)) is not None:
             powered.append((point, max(0.0, sign * watts) * point.seconds / 3_600_000))
-    if abs(before - kwh) <= _EXACT * kwh:
+    if abs(before - kwh) <= _EXACT * kwh and len(counted) >= _READ_WITH_POWER * len(powered):
         return counted
     for found in (powered, counted):
         if kwh * _PLAUSIBLE <= sum(weight for _, weight in found) <= kwh / _PLAUSIBLE:

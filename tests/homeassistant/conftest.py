@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
@@ -34,16 +35,16 @@ def _local_sockets(socket_enabled):
 
 
 @pytest.fixture(autouse=True)
-def _our_integration(enable_custom_integrations):
-    """Let Home Assistant load custom integrations."""
-
-
-@pytest.fixture(autouse=True)
-def config_folder(hass, tmp_path):
-    """Give Home Assistant an empty folder of its own."""
-    hass.config.config_dir = str(tmp_path / "config")
-    (tmp_path / "config" / ".storage").mkdir(parents=True)
-    return tmp_path / "config"
+def config_folder(request, tmp_path):
+    """Let Home Assistant load our integration, and give it an empty folder of its own."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)  # the plugin has each statement printed
+    if "recorder_mock" in request.fixturenames:
+        request.getfixturevalue("recorder_mock")  # must be the first
+    request.getfixturevalue("enable_custom_integrations")
+    folder = tmp_path / "config"
+    (folder / ".storage").mkdir(parents=True)
+    request.getfixturevalue("hass").config.config_dir = str(folder)
+    return folder
 
 
 @pytest.fixture
@@ -78,6 +79,13 @@ def live_emulator():
     """Run both emulated clouds at the current time: the account door polls by the clock of this machine."""
     now = datetime.now(UTC).replace(microsecond=0)
     with EmulatorProcess("--speed", "1", start=now) as process:
+        yield process
+
+
+@pytest.fixture
+def fresh_emulator():
+    """Run both emulated clouds for one test: a token may ask the same question once in five minutes."""
+    with EmulatorProcess("--speed", "1", start=datetime.now(UTC).replace(microsecond=0)) as process:
         yield process
 
 

@@ -69,7 +69,7 @@ class StoreServer:
         days = [day_of(FARM, day, kwh) for day, kwh in values.items()]
         samples = [
             StoredSample(FARM, moment, moment + 30, Quality.LIVE, Status.ONLINE, {"pv_power": power})
-            for moment, power in (powers or {day_start(min(values), INDIA): 0.0}).items()
+            for moment, power in (powers or {day_start(max(values) + timedelta(days=1), INDIA): 0.0}).items()
         ]
         info = SeriesInfo(FARM, "Farm", None, "Asia/Kolkata")
         self.write(Batch(days=days, samples=samples, series_info=[info]))

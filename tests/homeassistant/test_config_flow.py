@@ -8,6 +8,7 @@ import pytest
 from custom_components.heliograph import config_flow
 from entries import DOMAIN, add_account, add_api, choose, remove, submit
 from homeassistant.config_entries import ConfigEntryState
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from store_server import TOKEN, StoreServer
 
 from support.http_service import Service, response
@@ -118,20 +119,25 @@ async def test_a_new_token_is_asked_for_when_the_old_one_is_revoked(hass, tmp_pa
         await remove(hass, entry)
 
 
+async def start_reconfigure(hass, entry):
+    context = {"source": "reconfigure", "entry_id": entry.entry_id}
+    return await hass.config_entries.flow.async_init(DOMAIN, context=context)
+
+
 async def test_address_of_a_heliograph_is_changed(hass, home_server, tmp_path):
     server = StoreServer(tmp_path)
     server.fill_today()
     with server:
         entry = await add_api(hass, server.url)
         other = await add_api(hass, home_server.url)
-        form = await entry.start_reconfigure_flow(hass)
+        form = await start_reconfigure(hass, entry)
         assert (form["type"], form["step_id"]) == ("form", "reconfigure")
         result = await submit(hass, form, {"url": free_address(), "token": TOKEN, "verify_ssl": True})
         assert result["errors"] == {"base": "cannot_connect"}
         result = await submit(hass, result, {"url": home_server.url, "token": TOKEN, "verify_ssl": True})
         assert (result["type"], result["reason"]) == ("abort", "already_configured")
         await remove(hass, other)
-        form = await entry.start_reconfigure_flow(hass)
+        form = await start_reconfigure(hass, entry)
         result = await submit(hass, form, {"url": home_server.url, "token": TOKEN, "verify_ssl": True})
         assert (result["type"], result["reason"]) == ("abort", "reconfigure_successful")
         assert entry.unique_id == home_server.url
@@ -214,23 +220,31 @@ async def test_an_account_is_added_once(hass, live_emulator):
     await remove(hass, entry)
 
 
-async def test_a_new_token_is_asked_for_when_the_cloud_refuses_the_old_one(hass, live_emulator):
-    token = live_emulator.accounts["growatt"]["token"]
-    entry = await add_account(hass, live_emulator, token=token)
-    await hass.async_add_executor_job(lambda: live_emulator.faults(token_replaced=""))
-    await hass.config_entries.async_reload(entry.entry_id)
+@pytest.mark.parametrize("secret", ["password", "token"])
+async def test_new_credentials_are_asked_for_when_the_cloud_refuses_the_stored_ones(hass, fresh_emulator, secret):
+    account = fresh_emulator.accounts["growatt"]
+    stored = {"username": account["username"], "password": "changed since"} if secret == "password" else {"token": "old"}
+    data = {"door": "account", "vendor": "growatt", "server": fresh_emulator.ready["growatt"], "time_zone": "UTC"}
+    entry = MockConfigEntry(domain=DOMAIN, data=data | stored, title="Growatt", unique_id="growatt-1")
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    await hass.async_add_executor_job(lambda: live_emulator.faults(token_replaced=None))
+    assert entry.state is ConfigEntryState.SETUP_ERROR
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == "reauth"
     form = await hass.config_entries.flow.async_configure(flow["flow_id"])
-    result = await submit(hass, form, {"token": token})
-    assert (result["type"], result["reason"]) == ("abort", "reauth_successful")
+    assert [str(key) for key in form["data_schema"].schema] == [secret]
+    result = await submit(hass, form, {secret: "still wrong"})
+    assert result["errors"] == {"base": "invalid_auth"}
+    result = await submit(hass, result, {secret: account[secret]})
+    assert (result["type"], result.get("reason")) == ("abort", "reauth_successful")
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.runtime_data.data.plants
     await remove(hass, entry)
 
 
 async def test_options_of_an_account_are_checked(hass, live_emulator):
-    entry = await add_account(hass, live_emulator, "goodwe")
+    entry = await add_account(hass, live_emulator)
     form = await hass.config_entries.options.async_init(entry.entry_id)
     given = {"interval": 1, "writes": True, "writes_per_day": 5}
     result = await hass.config_entries.options.async_configure(form["flow_id"], given)

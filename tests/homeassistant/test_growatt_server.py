@@ -87,9 +87,11 @@ BY_PASSWORD = {
     "storage": STORAGE,
     "inverter": INVERTER,
 }
+PLANT_CALLS = ["plant/data", "plant/power"]
+MIN_CALLS = ["device/tlx/tlx_data_info", "device/tlx/tlx_set_info", "device/tlx/tlx_last_data"]
 BY_TOKEN = {"tlx": TLX, "tlx-battery": TLX_BATTERY, "mix": SPH}
-UNITS = 0.051
-"""Both clouds report tenths of kWh; kW have three decimals, W one."""
+HALF_A_UNIT = {1: 0.051, 0.001: 0.0051}
+"""The cloud reports tenths of kWh and W, hundredths of kW, and whole percent."""
 
 
 @pytest.fixture
@@ -122,8 +124,7 @@ async def set_up(hass, cloud, plant, *, token):
     else:
         credentials["url"] = cloud.ready["growatt"]
     result = await hass.config_entries.flow.async_configure(result["flow_id"], credentials)
-    assert (result["type"], result.get("errors")) == ("form", {} if HAS_TOKENS else None), result
-    assert result["step_id"] == "plant"
+    assert (result["type"], result["step_id"], result["errors"]) == ("form", "plant", None), result
     result = await hass.config_entries.flow.async_configure(result["flow_id"], {"plant_id": plant})
     assert result["type"] == "create_entry", result
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -131,29 +132,27 @@ async def set_up(hass, cloud, plant, *, token):
     return result["result"]
 
 
-def compare(hass, truth, tables):
+def family_of(truth):
+    """Return the family of an emulated plant, which its name tells."""
+    return truth["name"].rpartition(" ")[0].lower().replace(" ", "-")
+
+
+def compare(hass, entry, truth, tables):
     """Return the sensors whose state is not the truth, and the number of compared ones."""
-    registry = er.async_get(hass)
-    (device,) = truth["devices"]
-    rows = [(truth["plant"]["id"], PLANT, truth["values"])]
-    rows.append((device["device"]["id"], tables[device["device"]["family"]], device["values"]))
-    pairs = [
-        (f"{serial}-{key}", values[metric], factor)
-        for serial, table, values in rows
-        for key, (metric, factor) in table.items()
-    ]
+    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    entities = {one.unique_id.rpartition("-")[2]: one.entity_id for one in registered}
+    table = PLANT | tables[family_of(truth)]
     wrong = []
-    for unique_id, value, factor in pairs:
-        entity_id = registry.async_get_entity_id("sensor", DOMAIN, unique_id)
-        state = hass.states.get(entity_id).state if entity_id else "no entity"
-        expected = value * factor
+    for key, (metric, factor) in table.items():
+        state = hass.states.get(entities[key]).state if key in entities else "no entity"
+        expected = truth[metric] * factor
         try:
-            correct = abs(float(state) - expected) <= (UNITS if factor == 1 else UNITS * factor)
+            correct = abs(float(state) - expected) <= (0.501 if metric == "battery_soc" else HALF_A_UNIT[factor])
         except ValueError:
             correct = False
         if not correct:
-            wrong.append((unique_id, state, expected))
-    return wrong, len(pairs)
+            wrong.append((key, state, expected))
+    return wrong, len(table)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +166,13 @@ async def test_states_of_cores_own_integration_are_the_truth(hass, cloud, freeze
     compared = 0
     for plant in cloud.accounts["growatt"]["plants"]:
         truth = await hass.async_add_executor_job(cloud.truth, plant)
-        if truth["devices"][0]["device"]["family"] not in tables:
+        if family_of(truth) not in tables:
             continue
         # A token may ask the same question once in five minutes.
         await hass.async_add_executor_job(lambda: advance(cloud, freezer, minutes=6))
         truth = await hass.async_add_executor_job(cloud.truth, plant)
-        await set_up(hass, cloud, plant, token=token)
-        wrong, number = compare(hass, truth, tables)
+        entry = await set_up(hass, cloud, plant, token=token)
+        wrong, number = compare(hass, entry, truth, tables)
         assert wrong == []
         compared += number
     assert compared > 10
@@ -185,14 +184,22 @@ async def test_calls_by_token_are_those_of_the_documentation_in_order(hass, clou
     plants = {}
     for plant in cloud.accounts["growatt"]["plants"]:
         truth = await hass.async_add_executor_job(cloud.truth, plant)
-        plants[truth["devices"][0]["device"]["family"]] = plant
+        plants[family_of(truth)] = plant
     await hass.async_add_executor_job(lambda: advance(cloud, freezer, minutes=6))
     before = len(await hass.async_add_executor_job(cloud.logged))
     await set_up(hass, cloud, plants["tlx-battery"], token=True)
-    after = await hass.async_add_executor_job(cloud.logged)
-    assert [one["path"].rpartition("v1/")[2] for one in after[before:]] == []
+    set_up_calls = paths((await hass.async_add_executor_job(cloud.logged))[before:])
+    assert set_up_calls == ["plant/list", "device/list", *PLANT_CALLS, *MIN_CALLS]
+    before += len(set_up_calls)
     await hass.async_add_executor_job(lambda: advance(cloud, freezer, minutes=6))
     async_fire_time_changed(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
-    polled = (await hass.async_add_executor_job(cloud.logged))[len(after) :]
-    assert [one["path"].rpartition("v1/")[2] for one in polled] == []
+    polled = paths((await hass.async_add_executor_job(cloud.logged))[before:])
+    # The plant and the device are polled side by side.
+    assert [path for path in polled if path.startswith("plant/")] == PLANT_CALLS
+    assert [path for path in polled if path.startswith("device/")] == MIN_CALLS
+
+
+def paths(requests):
+    """Return the paths of requests of the token API."""
+    return [one["path"].rpartition("v1/")[2] for one in requests]
