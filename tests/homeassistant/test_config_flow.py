@@ -223,7 +223,9 @@ async def test_an_account_is_added_once(hass, live_emulator):
 @pytest.mark.parametrize("secret", ["password", "token"])
 async def test_new_credentials_are_asked_for_when_the_cloud_refuses_the_stored_ones(hass, fresh_emulator, secret):
     account = fresh_emulator.accounts["growatt"]
-    stored = {"username": account["username"], "password": "changed since"} if secret == "password" else {"token": "old"}
+    stored = (
+        {"username": account["username"], "password": "changed since"} if secret == "password" else {"token": "old"}
+    )
     data = {"door": "account", "vendor": "growatt", "server": fresh_emulator.ready["growatt"], "time_zone": "UTC"}
     entry = MockConfigEntry(domain=DOMAIN, data=data | stored, title="Growatt", unique_id="growatt-1")
     entry.add_to_hass(hass)
