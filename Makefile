@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-py quick lint bench fuzz torture lock docs release clean
+.PHONY: demo test test-py test-ha quick lint bench fuzz torture lock docs release clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -14,6 +14,25 @@ test: $(VENV)/ready  ## a file's tests run in one process; files are distributed
 test-py:  ## the tests on another Python, in an environment of its own: make test-py PYTHON=python3.13 [TESTS="tests/core"]
 	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
 	  $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=$(PYTHON) test
+
+test-ha:  ## the integration in Home Assistant's core: make test-ha PYTHON=python3.13 (core 2025.4) or python3.14 (2026.10)
+	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	  if [ -f requirements/homeassistant-$$version.txt ]; then \
+	    $(MAKE) --no-print-directory VENV=.venv-ha-$$version PYTHON=$(PYTHON) run-ha; \
+	  else echo "skipped: Home Assistant's core is locked for Python 3.13 and 3.14, and $(PYTHON) is $$version; say which with: make test-ha PYTHON=python3.13"; fi
+
+.PHONY: run-ha
+run-ha: $(VENV)/ready-ha
+	@$(BIN)/python -m pytest -c tests/homeassistant/pytest.ini --rootdir tests/homeassistant \
+	  --cov custom_components.heliograph --cov-report term-missing:skip-covered $(or $(TESTS),tests/homeassistant)
+
+$(VENV)/ready-ha: requirements/homeassistant-3.13.txt requirements/homeassistant-3.14.txt pyproject.toml
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing Home Assistant's core into $(VENV) (once, a few minutes) ..."
+	@version=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/homeassistant-$$version.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
 
 quick: $(VENV)/ready  ## without the tests marked slow
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
@@ -62,6 +81,11 @@ lock: ## needs uv; writes hashes and no URL
 	  annotated-types==0.8.0 loguru==0.7.3,'$(peer) ; python_version < "3.14" and sys_platform == "linux"') | \
 	  uv pip compile - --quiet --universal --python-version 3.12 --no-deps --generate-hashes --no-header \
 	  --no-annotate -o requirements/peers.txt
+	for one in "3.13 2025.4.4 0.13.236 1.6.0" "3.14.2 2026.10.4 0.13.375 2.2.0"; do set -- $$one; \
+	  printf '%s\n' homeassistant==$$2 pytest-homeassistant-custom-component==$$3 growattServer==$$4 \
+	    sqlalchemy fnv-hash-fast psutil-home-assistant ifaddr zeroconf hatchling editables mypy | \
+	  uv pip compile --quiet --python-version $$1 --generate-hashes --no-header --no-annotate --extra aiohttp --extra cli \
+	    --extra emulator --extra web pyproject.toml - -o requirements/homeassistant-$$(echo $$1 | cut -d. -f1-2).txt; done
 
 clean:
 	rm -rf .venv .venv-* build dist

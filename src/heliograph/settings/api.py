@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from heliograph.settings.schedule import Schedule
     from heliograph.vendors.base import AsyncSolarClient, SolarClient
 
+    Wanted = Mapping[str, Value | Mapping[str, Value]]
+    Curtailment = Wanted | Callable[[SettingsSnapshot], Wanted]
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -159,17 +162,16 @@ class BaseOrders:
         return (yield from self._execute((yield from self._plan_undo(device, order))))
 
     @OrdersCall
-    def plan_curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> OrderFlow[Plan]:
-        """Return the plan of a curtailment; nothing is sent."""
+    def plan_curtail(self, device: Device, wanted: Curtailment, until: datetime) -> OrderFlow[Plan]:
+        """Return the plan of a curtailment; nothing is sent. A function gets the settings that were read."""
         return self._plan_curtail(device, wanted, until)
 
     @OrdersCall
-    def curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> OrderFlow[Order | None]:
-        """Change settings until a given time; then `restore`, or any Heliograph program, restores the old values."""
+    def curtail(self, device: Device, wanted: Curtailment, until: datetime) -> OrderFlow[Order | None]:
+        """Change settings until a given time; then `restore`, or any Heliograph program, restores the old values.
+
+        A function gets the settings that were read, and returns the wanted ones.
+        """
         return (yield from self._execute((yield from self._plan_curtail(device, wanted, until))))
 
     @OrdersCall
@@ -188,12 +190,12 @@ class BaseOrders:
             raise ConfigError("specify the change to undo, or a device to undo its latest change")
         return (yield from undo.plan_undo(self.executor, found))
 
-    def _plan_curtail(
-        self, device: Device, wanted: Mapping[str, Value | Mapping[str, Value]], until: datetime
-    ) -> OrderFlow[Plan]:
+    def _plan_curtail(self, device: Device, wanted: Curtailment, until: datetime) -> OrderFlow[Plan]:
         if until.tzinfo is None or until.timestamp() <= self.clock.now():
             raise ConfigError("the end of a curtailment must be in the future and have a time zone")
         snapshot = yield from self.executor.refresh(device)
+        if callable(wanted):
+            wanted = wanted(snapshot)
         if name := next((name for name in wanted if name in snapshot.curtailed), None):
             raise ConfigError(f"{name} is already curtailed by change {snapshot.curtailed[name].id}; undo that first")
         plan = self.executor.plan_from(snapshot, wanted, kind=OrderKind.CURTAIL, until=until.timestamp())

@@ -118,6 +118,7 @@ def _sph(at: Measurement) -> dict[str, Any]:
         "elocalLoadTotal": tenth(total.load),
         "epv1Today": tenth(day.pv),
         "epvTotal": tenth(total.pv),
+        "epvtoday": tenth(day.pv),  # Quirk: its letters are small (capture of an SPH); Home Assistant reads it
         "errorText": "Unknown",
         "etoGridToday": tenth(day.grid_export),
         "etogridTotal": tenth(total.grid_export),
@@ -142,7 +143,7 @@ def _sph(at: Measurement) -> dict[str, Any]:
 
 def _spa(at: Measurement) -> dict[str, Any]:
     found = _sph(at)
-    del found["epv1Today"], found["epvTotal"]
+    del found["epv1Today"], found["epvTotal"], found["epvtoday"]
     return found | {
         "epvInverterToday": tenth(at.today.pv),
         "epvInverterTotal": tenth(at.total.pv),
@@ -199,6 +200,7 @@ def _max(at: Measurement) -> dict[str, Any]:
 def _sph_s(at: Measurement) -> dict[str, Any]:
     found = _sph(at) | {"epvToday": tenth(at.today.pv), "ppv3": tenth(at.powers.pv)}
     found["etoGridTotal"] = found.pop("etogridTotal")
+    del found["epvtoday"]
     # Quirk: 3 is no fault of an SPH-S (capture).
     return found | {"status": 3, "statusText": "Bat Online"}
 

@@ -1,0 +1,117 @@
+"""The account door: the library inside Home Assistant. Restarts, errors, settings, and nothing that blocks the loop."""
+
+from __future__ import annotations
+
+import pytest
+from entries import DOMAIN, add_account, remove
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+
+
+async def requests(hass, emulator):
+    return await hass.async_add_executor_job(emulator.logged)
+
+
+async def fault(hass, emulator, **faults):
+    await hass.async_add_executor_job(lambda: emulator.faults(**faults))
+
+
+async def allow_writing(hass, entry):
+    """Switch writing on as a user does, in the options."""
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(form["flow_id"], {"writes": True, "writes_per_day": 20})
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def enable(hass, entry, *unique_ids):
+    """Enable entities, as a user does, and return their entity ids."""
+    registry = er.async_get(hass)
+    entries = {one.unique_id: one for one in er.async_entries_for_config_entry(registry, entry.entry_id)}
+    for unique_id in unique_ids:
+        registry.async_update_entity(entries[unique_id].entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return [entries[unique_id].entity_id for unique_id in unique_ids]
+
+
+@pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
+async def test_a_restart_sends_no_login_and_polls_only_when_due(hass, live_emulator, blocking_calls, vendor):
+    entry = await add_account(hass, live_emulator, vendor)
+    before = await requests(hass, live_emulator)
+    states = {one.entity_id: one.state for one in hass.states.async_all("sensor")}
+    assert len(states) > 10
+    for _ in range(3):
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        assert entry.state is ConfigEntryState.NOT_LOADED
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+    after = await requests(hass, live_emulator)
+    assert [one["path"] for one in after[len(before) :]] == []
+    assert {one.entity_id for one in hass.states.async_all("sensor")} >= states.keys()
+    await remove(hass, entry)
+    assert blocking_calls() == []
+
+
+async def test_states_are_the_truth(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    registry = er.async_get(hass)
+    compared = 0
+    for node, plant in entry.runtime_data.data.plants.items():
+        truth = await hass.async_add_executor_job(live_emulator.truth, plant.series.plant)
+        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{node}_pv_energy_total")
+        if entity_id is not None and hass.states.get(entity_id).state not in ("unknown", "unavailable"):
+            expected = truth["values"]["pv_energy_total"]
+            assert float(hass.states.get(entity_id).state) == pytest.approx(expected, abs=0.2)
+            compared += 1
+    assert compared > 3
+    await remove(hass, entry)
+
+
+async def test_a_number_is_set_read_back_and_undone(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    await allow_writing(hass, entry)
+    registry = er.async_get(hass)
+    numbers = {
+        one.unique_id: one
+        for one in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if one.domain == "number"
+    }
+    unique_id = next(one for one in numbers if one.endswith("_setting_load_first_stop_soc_value"))
+    (entity_id,) = await enable(hass, entry, unique_id)
+    before = float(hass.states.get(entity_id).state)
+    await hass.services.async_call(
+        "number", "set_value", {"entity_id": entity_id, "value": 77 if before != 77 else 66}, blocking=True
+    )
+    assert float(hass.states.get(entity_id).state) in (77.0, 66.0)
+    assert float(hass.states.get(entity_id).state) != before
+    await remove(hass, entry)
+
+
+async def test_a_device_that_refuses_is_an_error_and_the_state_stays(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    await allow_writing(hass, entry)
+    registry = er.async_get(hass)
+    unique_id = next(
+        one.unique_id
+        for one in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if one.unique_id.endswith("_setting_load_first_stop_soc_value")
+    )
+    (entity_id,) = await enable(hass, entry, unique_id)
+    before = hass.states.get(entity_id).state
+    await fault(hass, live_emulator, unwilling="")
+    with pytest.raises(HomeAssistantError) as refusal:
+        await hass.services.async_call("number", "set_value", {"entity_id": entity_id, "value": 55}, blocking=True)
+    await fault(hass, live_emulator, unwilling=None)
+    assert refusal.value.translation_key == "setting_refused"
+    assert hass.states.get(entity_id).state == before
+    await remove(hass, entry)
+
+
+async def test_settings_are_no_entities_unless_writing_is_allowed(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    registry = er.async_get(hass)
+    domains = {one.domain for one in er.async_entries_for_config_entry(registry, entry.entry_id)}
+    assert domains == {"sensor", "binary_sensor"}
+    await remove(hass, entry)
