@@ -77,6 +77,7 @@ def by_day(rows, zone):
 
 
 async def test_88_days_imported_twice_have_one_result_and_equal_the_store(recorder_mock, hass, filled_server):
+    await hass.config.async_update(language="de")
     entry = await add_api(hass, filled_server.url)
     first = await call(hass, "import_history", entry)
     ids = {energy: statistic_id(HOME.vendor, HOME.plant, energy) for energy in ENERGIES}
@@ -100,32 +101,20 @@ async def test_88_days_imported_twice_have_one_result_and_equal_the_store(record
     start, end = day_bounds(CLOCK_CHANGE, BERLIN)
     hours = [row for row in before["load_energy"] if start <= row[0] < end]
     assert len(hours) == (end - start) // 3600 == 23
-    await remove(hass, entry)
 
-
-async def test_hours_are_those_of_the_curve(recorder_mock, hass, filled_server):
-    entry = await add_api(hass, filled_server.url)
-    await call(hass, "import_history", entry)
-    rows = await rows_of(hass, statistic_id(HOME.vendor, HOME.plant, "pv_energy"))
+    # The hours are those of the curve.
     start = day_start(LAST, BERLIN)
-    local = {(moment - start) // 3600: state for moment, state, _ in rows if moment >= start}
+    local = {(moment - start) // 3600: state for moment, state, _ in before["pv_energy"] if moment >= start}
     assert sum(local.get(hour, 0.0) for hour in range(4)) == 0
     assert max(local, key=local.get) in range(10, 17)
-    await remove(hass, entry)
 
-
-async def test_statistics_have_translated_names_and_a_unit(recorder_mock, hass, filled_server):
-    await hass.config.async_update(language="de")
-    entry = await add_api(hass, filled_server.url)
-    await call(hass, "import_history", entry)
-    await async_wait_recording_done(hass)
+    # Names are in the language of this Home Assistant.
     listed = await get_instance(hass).async_add_executor_job(list_statistic_ids, hass)
     found = {one["statistic_id"]: one for one in listed if one["source"] == DOMAIN}
-    assert set(found) == {statistic_id(HOME.vendor, HOME.plant, energy) for energy in ENERGIES}
+    assert set(found) == set(ids.values())
     assert {one["statistics_unit_of_measurement"] for one in found.values()} == {"kWh"}
-    names = {one["name"] for one in found.values()}
-    assert len(names) == len(ENERGIES)
-    assert all(name.startswith("Haus am See ") and not name.endswith("_energy") for name in names)
+    assert found[ids["pv_energy"]]["name"].startswith("Haus am See PV-")
+    assert not any(one["name"].endswith("_energy") for one in found.values())
     await remove(hass, entry)
 
 
