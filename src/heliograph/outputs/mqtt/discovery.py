@@ -91,7 +91,15 @@ def describe_plant(topics: Topics, plant: PlantState, metrics: Iterable[str], cu
         node_id=topics.node_id(plant.series),
         state_topic=topics.state(plant.series),
         device_info=_device_info(topics.node_id(plant.series), plant.title, plant.series.vendor, "Plant"),
-        entities=(*metric_entities(metrics), *money_entities(currency), _STATUS, _FRESHNESS, _MEASURED_AT, _ALARM),
+        entities=(
+            *metric_entities(metrics),
+            *money_entities(currency),
+            _STATUS,
+            _FRESHNESS,
+            _MEASURED_AT,
+            _ALARM,
+            _LAST_EVENT,
+        ),
         availability_topic=topics.availability(plant.series),
     )
 
@@ -283,6 +291,12 @@ _ALARM = HaEntity(
         "json_attributes_template": "{{ {'alarms': value_json.alarms} | tojson }}",
     },
     "binary_sensor",
+)
+
+_LAST_EVENT = HaEntity(
+    "last_event",
+    "Last event",
+    {**_DIAGNOSTIC, "json_attributes_template": "{{ value_json.event | tojson if value_json.event else '{}' }}"},
 )
 
 _COUNT = {**_DIAGNOSTIC, "state_class": "measurement", "unit_of_measurement": "requests"}
