@@ -27,14 +27,16 @@ from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import BATTERIES, DEVICE_METRICS, PHASES, PV_INPUTS, STRINGS
-from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, VendorEvent
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
 from heliograph.vendors import VENDORS
 from heliograph.vendors.base import PollLoad, PollRhythm
+from heliograph.vendors.goodwe import fault_codes as goodwe_codes
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
+from heliograph.vendors.growatt import fault_codes as growatt_codes
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
@@ -65,7 +67,7 @@ DIALECTS = {
 }
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
+MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, VendorEvent, Budget, Backoff, Limits)
 
 
 def alarm_rules() -> str:
@@ -76,6 +78,20 @@ def alarm_rules() -> str:
         f"| {_minutes(rule.clear_after)} | {rule.advice} |"
         for rule in RULES.values()
     ]
+    return "\n".join(rows)
+
+
+def fault_codes() -> str:
+    """Return the table of fault and warning codes with their texts and evidence."""
+    tables = {
+        ("Growatt", "MIN, MIC, MID, MOD, NEO, MAX, WIT", "fault"): growatt_codes.FAULTS,
+        ("Growatt", "classic inverters", "fault"): growatt_codes.CLASSIC_FAULTS,
+        ("Growatt", "MIN, MIC, MID, MOD, NEO, MAX, WIT", "warning"): growatt_codes.WARNINGS,
+        ("GoodWe", "all", "fault"): goodwe_codes.FAULTS,
+    }
+    rows = ["| cloud | devices | kind | code | text | evidence |", "|---|---|---|---|---|---|"]
+    for where, texts in tables.items():
+        rows += [f"| {' | '.join(where)} | `{code}` | {one.text} | {one.evidence} |" for code, one in texts.items()]
     return "\n".join(rows)
 
 
@@ -457,6 +473,7 @@ TABLES = {
     "errors": error_tree,
     "settings api": settings_api,
     "alarm rules": alarm_rules,
+    "fault codes": fault_codes,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,

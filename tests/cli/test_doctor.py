@@ -503,7 +503,7 @@ def test_doctor_counts_what_could_not_be_used(box, run_doctor, tmp_path):
         store.write(
             Batch(oddities=[*odd, Oddity(series[0]._replace(device=""), UNDATED, "fault 302", 1, 1_750_600_000)])
         )
-    code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
+    _code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
     rows = checks(out, "answers")
     assert [verdict for verdict, _ in rows] == ["warning", "warning", "ok"]
     assert rows[0][1].startswith(f"{UNDATED}: 1 times in the answers, last on 2025-06-22, as 'fault 302'")
