@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ForwardRef
 
 from coverage_tables import home_assistant_growatt_table
+from goodwe_coverage import goodwe_clients_table
 
 from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
 from heliograph.alarms.model import RULES
@@ -67,7 +68,19 @@ DIALECTS = {
 }
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, VendorEvent, Budget, Backoff, Limits)
+MODEL = (
+    Plant,
+    Device,
+    Snapshot,
+    DeviceSnapshot,
+    Sample,
+    PeriodEnergy,
+    HistoryCost,
+    VendorEvent,
+    Budget,
+    Backoff,
+    Limits,
+)
 
 
 def alarm_rules() -> str:
@@ -470,6 +483,7 @@ TABLES = {
     "supported": supported,
     "device metrics": device_metrics,
     "home assistant growatt": home_assistant_growatt_table,
+    "goodwe clients": goodwe_clients_table,
     "errors": error_tree,
     "settings api": settings_api,
     "alarm rules": alarm_rules,
