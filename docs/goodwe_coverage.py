@@ -66,9 +66,9 @@ _WHY = {
     "kpi.total_income": "`SemsPlantKpi` has it as `income_total`; money is computed from tariffs",
     "info.latitude": "personal: the place of a home is in no output; `SemsPlantInfo` does not declare it",
     "info.longitude": "personal: the place of a home is in no output; `SemsPlantInfo` does not declare it",
-    "powerflow.pvStatus": "a direction that solar power does not have: 0 or -1 in all captures (legacy_v3_getmonitordetail_*)",
-    "powerflow.betteryStatusStr": "a text of `betteryStatus`, null in all captures that have it (legacy_v3_getmonitordetail_*)",
-    "telemetry.soc": "not in the telemetry of an inverter (capture semsplus_telemetry_hybrid_inverter), but in the flow",
+    "powerflow.pvStatus": "a direction that solar power does not have: 0 or -1 in all `legacy_v3_getmonitordetail_*`",
+    "powerflow.betteryStatusStr": "a text of `betteryStatus`, null in all captures that have it",
+    "telemetry.soc": "not in the telemetry of an inverter (`semsplus_telemetry_hybrid_inverter`), but in the flow",
 }
 """Why a value has no metric, with the payload or capture that shows it."""
 

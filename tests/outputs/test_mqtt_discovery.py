@@ -86,12 +86,12 @@ def test_discovery_metric_has_class_and_unit_required_by_energy_dashboard(key, d
 
 def test_describe_plant_has_an_entity_for_every_metric():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))}
-    assert keys == METRICS.keys() | {"status", "freshness", "measured_at", "alarm"}
+    assert keys == METRICS.keys() | {"status", "freshness", "measured_at", "alarm", "last_event"}
 
 
 def test_describe_plant_has_entities_only_for_given_metrics():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
-    assert keys == {"pv_power", "status", "freshness", "measured_at", "alarm"}
+    assert keys == {"pv_power", "status", "freshness", "measured_at", "alarm", "last_event"}
 
 
 def test_describe_device_refers_to_plant_via_device():

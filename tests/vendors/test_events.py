@@ -58,9 +58,8 @@ def requests(emulator):
 def test_growatt_log_has_the_fault_of_the_device(cloud, client_of):
     emulator, ready = cloud
     plant, client = plant_of(emulator, "growatt", "tlx"), client_of(ready)
-    assert client.events(plant.id) == ()
     emulator.faults.set({"faulty": "302"})
-    (event,) = client_of(ready).events(plant.id)
+    (event,) = client.events(plant.id)
     assert (event.device, event.kind, event.code) == (plant.devices[0], EventKind.FAULT, "302")
     assert (event.text, event.started_at, event.ended_at) == ("No AC Connection", UPLOAD, UPLOAD)
 
@@ -69,8 +68,9 @@ def test_token_log_is_read_by_day(cloud):
     emulator, ready = cloud
     plant = plant_of(emulator, "growatt", "tlx")
     emulator.faults.set({"faulty": True})
-    assert by_token(ready).events(plant.id, date(2026, 6, 20)) == ()
-    assert len(by_token(ready).events(plant.id, date(2026, 6, 21))) == 1
+    client = by_token(ready)
+    assert client.events(plant.id, date(2026, 6, 20)) == ()
+    assert len(client.events(plant.id, date(2026, 6, 21))) == 1
 
 
 def test_password_api_has_no_log_and_sends_nothing(cloud):
@@ -84,7 +84,7 @@ def test_password_api_has_no_log_and_sends_nothing(cloud):
 
 def goodwe(ready):
     found = account(ready, "goodwe")
-    return GoodWe(found["username"], found["password"], server=ready["goodwe"], keeper=None)
+    return GoodWe(found["username"], found["password"], server=ready["url"], keeper=None)
 
 
 def test_sems_plus_log_has_begin_and_end(cloud):
