@@ -10,7 +10,6 @@ from heliograph.model import EventKind
 from heliograph.web import series
 from heliograph.web.api_call import DEVICE, PLANT_PATH, RANGE, ApiCall, identity, known_plant, series_of_query
 from heliograph.web.parameters import choice, choices, integer
-from heliograph.web.problem import Problem
 from heliograph.web.ranges import requested_range
 from heliograph.web.schemas import event_data
 
@@ -44,8 +43,6 @@ async def _events(state_cache: StateCache, query: QueryValues) -> dict[str, Any]
 
 async def _measurements(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
     one = await known_plant(state_cache, query)
-    if query["device"] is None:
-        raise Problem(400, "device is required: device metrics belong to a device")
     of = series_of_query(one, query)
     since, until = requested_range(state_cache, query, one, timedelta(), _QUARTER)
     found = await state_cache.query(
@@ -76,7 +73,7 @@ DEVICE_CALLS = (
     ApiCall(
         path=f"{PLANT_PATH}/measurements",
         meaning="History of a device's voltages, currents, temperatures and other numbers in buckets, as in samples. "
-        "Default metrics: all that have values.",
+        "Default metrics: all that have values; without a device there are none.",
         schema="Samples",
         handler=_measurements,
         parameters=(
