@@ -81,7 +81,7 @@ class AlarmWeek(Simulation):
             SqliteStore(path) as store,
         ):
             writer, opened = BufferedWriter(lambda: SqliteStore(path)), StoreThread(lambda: SqliteStore(path))
-            monitor, notifier = AlarmMonitor(), AlarmNotifier(AlarmsConfig(services=Secret(url)))
+            monitor, notifier = AlarmMonitor(), AlarmNotifier(AlarmsConfig(services=Secret(address)))
             start = self.now
             pending: list[tuple[float, int, Any]] = [(ceil(start / JUDGED_EVERY) * JUDGED_EVERY + 11, -1, None)]
             for number, account in enumerate(self.emulator.accounts, 1):
