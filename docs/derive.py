@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ForwardRef
 
 from coverage_tables import home_assistant_growatt_table
+from goodwe_coverage import goodwe_clients_table
 
 from heliograph import GoodWe, Growatt, GrowattToken, Orders, errors
 from heliograph.alarms.model import RULES
@@ -27,14 +28,16 @@ from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Backoff, Budget, Limits
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import BATTERIES, DEVICE_METRICS, PHASES, PV_INPUTS, STRINGS
-from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+from heliograph.model import Device, DeviceSnapshot, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, VendorEvent
 from heliograph.outputs.mqtt.discovery import metric_entities
 from heliograph.outputs.prometheus import metric_name
 from heliograph.vendors import VENDORS
 from heliograph.vendors.base import PollLoad, PollRhythm
+from heliograph.vendors.goodwe import fault_codes as goodwe_codes
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 from heliograph.vendors.goodwe.settings import catalogue as goodwe
+from heliograph.vendors.growatt import fault_codes as growatt_codes
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.openapi import OpenApiCalls
 from heliograph.vendors.growatt.openapi import limits as token_limits
@@ -65,7 +68,19 @@ DIALECTS = {
 }
 BLOCK = re.compile(r"(<!-- derived: (?P<what>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-MODEL = (Plant, Device, Snapshot, DeviceSnapshot, Sample, PeriodEnergy, HistoryCost, Budget, Backoff, Limits)
+MODEL = (
+    Plant,
+    Device,
+    Snapshot,
+    DeviceSnapshot,
+    Sample,
+    PeriodEnergy,
+    HistoryCost,
+    VendorEvent,
+    Budget,
+    Backoff,
+    Limits,
+)
 
 
 def alarm_rules() -> str:
@@ -76,6 +91,20 @@ def alarm_rules() -> str:
         f"| {_minutes(rule.clear_after)} | {rule.advice} |"
         for rule in RULES.values()
     ]
+    return "\n".join(rows)
+
+
+def fault_codes() -> str:
+    """Return the table of fault and warning codes with their texts and evidence."""
+    tables = {
+        ("Growatt", "MIN, MIC, MID, MOD, NEO, MAX, WIT", "fault"): growatt_codes.FAULTS,
+        ("Growatt", "classic inverters", "fault"): growatt_codes.CLASSIC_FAULTS,
+        ("Growatt", "MIN, MIC, MID, MOD, NEO, MAX, WIT", "warning"): growatt_codes.WARNINGS,
+        ("GoodWe", "all", "fault"): goodwe_codes.FAULTS,
+    }
+    rows = ["| cloud | devices | kind | code | text | evidence |", "|---|---|---|---|---|---|"]
+    for where, texts in tables.items():
+        rows += [f"| {' | '.join(where)} | `{code}` | {one.text} | {one.evidence} |" for code, one in texts.items()]
     return "\n".join(rows)
 
 
@@ -454,9 +483,11 @@ TABLES = {
     "supported": supported,
     "device metrics": device_metrics,
     "home assistant growatt": home_assistant_growatt_table,
+    "goodwe clients": goodwe_clients_table,
     "errors": error_tree,
     "settings api": settings_api,
     "alarm rules": alarm_rules,
+    "fault codes": fault_codes,
     "metrics": metrics,
     "api": api,
     "prometheus": prometheus,

@@ -34,6 +34,16 @@ class Quality(StrEnum):
     IMPORTED = "imported"
 
 
+class EventKind(StrEnum):
+    """What an event is about."""
+
+    FAULT = "fault"
+    WARNING = "warning"
+    FIRMWARE = "firmware"
+    DATALOGGER = "datalogger"
+    EQUIPMENT = "equipment"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
     """One site of one account; `zone` is its local time zone, `peak_power` the size of its solar modules in kWp."""
@@ -120,6 +130,8 @@ class DeviceSnapshot(MetricValues):
     sources: Mapping[str, str] = field(default_factory=dict)
     measurements: Mapping[str, float | str | None] = field(default_factory=dict)
     """Voltages, currents, temperatures, states by the names of `metrics/device.py`; only those the device reports."""
+    oddities: Mapping[str, str] = field(default_factory=dict)
+    """What could not be used in the device's answer, with an example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +171,23 @@ class Snapshot(MetricValues):
             "status": self.status.value if self.status else None,
             **{name: self.values.get(name) for name in METRICS},
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorEvent:
+    """One entry of a vendor's fault log; without a usable time, `started_at` is None."""
+
+    device: str
+    """The serial number; empty if the log does not name it."""
+    kind: EventKind
+    code: str
+    started_at: datetime | None
+    ended_at: datetime | None = None
+    """None while it lasts; logs without ends have the start here."""
+    text: str = ""
+    advice: str = ""
+    source: str
+    """The call that reported it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,14 @@
 from datetime import UTC, datetime
 
+import pytest
+
 from heliograph.alarms.model import AlarmState
 from heliograph.alarms.monitor import AlarmMonitor, stored_alarms
 from heliograph.current import AccountStatus
 from heliograph.keeper import Backoff, Budget
-from heliograph.model import Quality, Status
+from heliograph.model import EventKind, Quality, Status
 from heliograph.store import open_store
-from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredMeasurements, StoredSample
+from heliograph.store.base import Batch, PollStatus, Series, SeriesInfo, StoredEvent, StoredMeasurements, StoredSample
 
 NOON = 1_780_000_000 // 86400 * 86400 + 12 * 3600
 ROOF, BOX = Series("growatt", "7"), Series("growatt", "7", "ABC")
@@ -73,6 +75,19 @@ def test_fault_code_of_a_device_is_an_alarm(tmp_path):
             store.write(Batch(measurements=[StoredMeasurements(BOX, at, at, {"fault_code": "117"})]))
             alarms = monitor.evaluate(store, (), at + 60)
         assert [(one.rule, one.seen) for one in alarms] == [("fault", "Box reports fault 117")]
+
+
+@pytest.mark.parametrize("source", ["fault log", "poll"])
+def test_fault_of_the_vendors_log_is_an_alarm_and_one_of_a_poll_only_while_it_is_present(tmp_path, source):
+    with open_store(tmp_path / "store.sqlite") as store:
+        fill(store)
+        event = StoredEvent(BOX, NOON, EventKind.FAULT, "302", NOON, None, "no AC", "", source)
+        store.write(Batch(events=[event, event._replace(kind=EventKind.WARNING)]))
+        monitor = AlarmMonitor()
+        for at in range(NOON + 600, NOON + 3000, 600):
+            poll(store, at, 3000.0)
+            alarms = monitor.evaluate(store, (), at + 60)
+        assert [one.seen for one in alarms] == ["the vendor's log has fault 302 (no AC)"] * (source == "fault log")
 
 
 def test_account_alarm_has_the_account_as_subject(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from heliograph.alarms.history import SLOT, SLOTS_PER_DAY, HalfHour, SlotHistory
 from heliograph.alarms.rules import judge_account, judge_plant
-from heliograph.alarms.views import AccountView, DeviceView, PlantView
+from heliograph.alarms.views import AccountView, DeviceView, LoggedFaultView, PlantView
 from heliograph.collect.freshness import Freshness
 from heliograph.keeper import Backoff, Budget
 from heliograph.model import Status
@@ -173,3 +173,27 @@ def test_account_rules():
     assert account(refused_at=until)["login_refused"] is True
     assert account(requests_used=535)["quota"] is True
     assert list(judge_account(AccountView())) == []
+
+
+def logged(age, ended=None, code="302"):
+    return LoggedFaultView("BOX", code, "no AC", NOW - age, None if ended is None else NOW - ended)
+
+
+def test_fault_of_the_log_that_lasts_is_a_present_one_for_a_week():
+    assert holds("fault", plant(faults=[logged(3 * 86400)])) is True
+    assert holds("fault", plant(faults=[logged(8 * 86400)])) is False
+    assert holds("fault", plant(faults=[logged(3 * 86400, 86400)])) is False
+    silent = plant(faults=[logged(3600)], freshness=Freshness.OFFLINE_UNEXPECTED)
+    assert holds("fault", silent) is True
+
+
+def test_fault_of_the_log_that_is_over_at_once_must_repeat_within_a_day():
+    assert holds("fault", plant(faults=[logged(60 * n, 60 * n) for n in (1, 2)])) is False
+    assert holds("fault", plant(faults=[logged(60 * n, 60 * n) for n in (1, 2, 3)])) is True
+    assert holds("fault", plant(faults=[logged(n * 86400, n * 86400) for n in (1, 2, 3)])) is False
+    assert holds("fault", plant(faults=[logged(60, 60), logged(70, 70), logged(80, 80, "30")])) is False
+
+
+def test_fault_of_the_log_is_named():
+    (found,) = [one for one in judge_plant(plant(faults=[logged(60)])) if one.rule == "fault"]
+    assert found.seen == "the vendor's log has fault 302 (no AC)"

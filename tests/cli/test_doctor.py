@@ -14,11 +14,15 @@ import pytest
 from heliograph.cli.doctor import bundle as bundles
 from heliograph.cli.doctor.account import clock_check
 from heliograph.cli.doctor.environment import check_disk
+from heliograph.cli.doctor.store import oddity_checks
 from heliograph.cli.main import run
+from heliograph.collect.events import UNDATED
 from heliograph.core.redact import MASK
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Keeper
+from heliograph.store import open_store
+from heliograph.store.base import Batch, Oddity, Series
 from heliograph.vendors import goodwe, growatt
 from support.keeper_state import save_state as save_state_file
 from support.keeper_state import write_format
@@ -490,3 +494,26 @@ def test_bundle_with_root_as_home_keeps_slashes(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/")
     monkeypatch.setenv("HELIOGRAPH_HOME", ".")
     assert "a/b." in bundles._without_paths("a/b.", tmp_path)
+
+
+def test_doctor_counts_what_could_not_be_used(box, run_doctor, tmp_path):
+    series = [Series("growatt", "7", name) for name in ("A", "B")]
+    with open_store(tmp_path / "store.sqlite") as store:
+        odd = [Oddity(one, "text for the number vpv1", "m\x1b[2Juch", 1200, 1_750_500_000) for one in series]
+        store.write(
+            Batch(oddities=[*odd, Oddity(series[0]._replace(device=""), UNDATED, "fault 302", 1, 1_750_600_000)])
+        )
+    _code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
+    rows = checks(out, "answers")
+    assert [verdict for verdict, _ in rows] == ["warning", "warning", "ok"]
+    assert rows[0][1].startswith(f"{UNDATED}: 1 times in the answers, last on 2025-06-22, as 'fault 302'")
+    assert "2,400 times in the answers of 2 devices, last on 2025-06-21" in rows[1][1]
+    assert "\x1b" not in out
+    assert "heliograph record" in rows[2][1]
+
+
+def test_doctor_limits_the_kinds_that_it_lists():
+    series = Series("growatt", "7", "A")
+    found = list(oddity_checks([Oddity(series, f"text for the number {n}", "x", 1, n) for n in range(30)]))
+    assert len(found) == 10
+    assert list(oddity_checks([])) == []

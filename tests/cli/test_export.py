@@ -19,10 +19,11 @@ import pytest
 from heliograph.cli import export as exporting
 from heliograph.cli.formats import escape_formulas
 from heliograph.cli.main import run
+from heliograph.history import read_history
 from heliograph.metrics import METRICS
 from heliograph.model import Quality
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredSample
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredMeasurements, StoredSample
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ROOF, BARN = Series("growatt", "11"), Series("goodwe", "b-1")
@@ -337,3 +338,62 @@ def test_export_ha_statistics_is_read_by_import(run_export, home, tmp_path):
 def test_export_ha_statistics_rejects_another_resolution(run_export):
     code, _, err = run_export("--format", "ha-statistics", "--resolution", "hour")
     assert (code, "leave out --resolution hour" in err) == (2, True)
+
+
+@pytest.fixture
+def measured(home):
+    """A device of the plant with texts that are formulas, in three intervals of five minutes."""
+    box, start = ROOF._replace(device="BOX"), at("2026-10-25T12:00")
+    with home.open() as store:
+        rows = [
+            StoredMeasurements(
+                box, start + 100 * n, start, {"pv1_voltage": 380.0 + n, "ac_energy_today": float(n), "work_mode": "=1"}
+            )
+            for n in range(8)
+        ]
+        sample = StoredSample(box, start, start, Quality.LIVE, None, {"pv_power": 1.0})
+        store.write(
+            Batch(samples=[sample], measurements=rows, series_info=[SeriesInfo(box, "Box", "tlx", "Europe/Berlin")])
+        )
+
+
+def test_export_of_devices_has_means_and_last_values(run_export, measured):
+    code, out, err = run_export("--devices")
+    rows = table(out)
+    assert (code, err, len(rows)) == (0, "", 3)
+    assert list(rows[0]) == [
+        "time_utc",
+        "vendor",
+        "plant",
+        "device",
+        "name",
+        "pv1_voltage",
+        "ac_energy_today",
+        "work_mode",
+    ]
+    assert [(row["device"], row["pv1_voltage"], row["ac_energy_today"]) for row in rows] == [
+        ("BOX", "381.0", "2.0"),
+        ("BOX", "384.0", "5.0"),
+        ("BOX", "386.5", "7.0"),
+    ]
+    assert rows[0]["work_mode"] == "'=1"
+
+
+def test_export_of_devices_to_parquet_has_units_and_texts(run_export, measured, tmp_path):
+    path = tmp_path / "devices.parquet"
+    assert run_export("--devices", "--resolution", "hour", "--output", str(path))[0] == 0
+    found = pq.read_table(path)
+    assert found.column("work_mode").to_pylist() == ["=1"]
+    assert found.schema.field("pv1_voltage").metadata == {b"unit": b"V"}
+    assert found.column("pv1_voltage").to_pylist() == [383.5]
+
+
+def test_export_of_devices_has_the_named_metrics_and_no_days(run_export, measured):
+    assert "pv1_voltage" in run_export("--devices", "--metrics", "pv1_voltage,temperature")[1].decode()
+    assert "there is no metric 'pv_power'" in run_export("--devices", "--metrics", "pv_power")[2]
+    assert "there are no days of them" in run_export("--devices", "--resolution", "day")[2]
+
+
+def test_read_history_of_devices_has_a_column_of_serials(home, measured):
+    found = read_history(since="2026-10-25", until="2026-10-25", resolution="hour", store=home.where, devices=True)
+    assert (found["device"], found["pv1_voltage"], found["work_mode"]) == (["BOX"], [383.5], ["=1"])

@@ -18,7 +18,7 @@ from heliograph.outputs.changefeed import PriorityFeed
 from heliograph.outputs.delivery import IDLE_SECONDS, DeliveryLoop
 from heliograph.outputs.influx import InfluxSink, escape_tag, line_protocol
 from heliograph.outputs.sink import RetryLater, SampleBatch, SinkRejected
-from heliograph.store.base import Batch, Day, Series, SeriesInfo
+from heliograph.store.base import Batch, Day, Series, SeriesInfo, StoredMeasurements
 from heliograph.tariffs.reader import MoneyReader
 from heliograph.tariffs.tariff import Tariff
 from support.http_service import (
@@ -46,7 +46,9 @@ def service():
 
 def v2_config(url, **settings):
     defaults = {"url": url, "token": TOKEN, "org": "home & co", "bucket": "solar", "database": None}
-    return make_config(**defaults | {"username": None, "password": None, "measurement": "solar"} | settings)
+    return make_config(
+        **defaults | {"username": None, "password": None, "measurement": "solar", "device_metrics": True} | settings
+    )
 
 
 def v1_config(url, **settings):
@@ -93,6 +95,33 @@ def _pairs(signs):
         assert name not in found
         found[name] = value
     return found
+
+
+def test_line_has_the_device_metrics_of_its_sample_with_texts_as_strings():
+    values = {"pv1_voltage": 381.0, "status_text": 'N "x\\y"\n', "temperature": None, "of_another_version": 1.0}
+    batch = make_batch(make_sample(NOON, BOX, pv_power=None))._replace(measurements={(BOX, NOON): values})
+    (line,) = line_protocol(batch, "solar")
+    _, fields, at = line.split(" ", 1)[0], line.split(" ", 1)[1].rsplit(" ", 1)[0], line.rsplit(" ", 1)[1]
+    assert (fields, at) == ('pv1_voltage=381.0,status_text="N \\"x\\\\y\\""', str(NOON))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_device_metrics_are_sent_with_their_samples_if_wanted(service, tmp_path, wanted):
+    async def main():
+        harness = StoreHarness(tmp_path / "samples.sqlite")
+        sink = InfluxSink(v2_config(service.url, device_metrics=wanted), ManualClock())
+        delivery = harness.delivery(sink, ManualClock())
+        await delivery.feed.start()
+        harness.write(make_sample(NOON, BOX), make_sample(NOON + 300, BOX), make_sample(NOON))
+        rows = [StoredMeasurements(BOX, at, NOON, {"pv1_voltage": 380.0 + at - NOON}) for at in (NOON, NOON + 150)]
+        harness.store.write(Batch(measurements=rows))
+        await drain(delivery)
+        await harness.close()
+
+    asyncio.run(main())
+    lines = [line for one in service.requests for line in one.body.decode().splitlines()]
+    assert ["pv1_voltage=380.0" in line for line in lines if f",device={BOX.device}," in line] == [wanted, False]
+    assert not any("pv1_voltage" in line for line in lines if "device=" not in line)
 
 
 def test_line_protocol_omits_missing_and_infinite_values():

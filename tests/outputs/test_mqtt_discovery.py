@@ -14,11 +14,11 @@ from heliograph.collect.freshness import Freshness
 from heliograph.current import AccountStatus, DeviceState, PlantState
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import DEVICE_METRICS
-from heliograph.model import Quality, Status
+from heliograph.model import EventKind, Quality, Status
 from heliograph.outputs.mqtt import discovery as ha
 from heliograph.outputs.mqtt.state import device_state, plant_state
 from heliograph.outputs.mqtt.topics import Topics, display_text, topic_level
-from heliograph.store.base import Series
+from heliograph.store.base import Series, StoredEvent
 from support.alarm_rows import raised
 
 TOPICS = Topics("heliograph")
@@ -86,12 +86,12 @@ def test_discovery_metric_has_class_and_unit_required_by_energy_dashboard(key, d
 
 def test_describe_plant_has_an_entity_for_every_metric():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), METRICS))}
-    assert keys == METRICS.keys() | {"status", "freshness", "measured_at", "alarm"}
+    assert keys == METRICS.keys() | {"status", "freshness", "measured_at", "alarm", "last_event"}
 
 
 def test_describe_plant_has_entities_only_for_given_metrics():
     keys = {topic.split("/")[-2] for topic in discovery_configs(ha.describe_plant(TOPICS, plant(), {"pv_power"}))}
-    assert keys == {"pv_power", "status", "freshness", "measured_at", "alarm"}
+    assert keys == {"pv_power", "status", "freshness", "measured_at", "alarm", "last_event"}
 
 
 def test_describe_device_refers_to_plant_via_device():
@@ -106,6 +106,19 @@ def test_describe_device_refers_to_plant_via_device():
     assert (box["device"]["name"], box["device"]["model"]) == ("TLX7A", "tlx")
     assert box["device"]["via_device"] == "heliograph_growatt_1234567"
     assert box["origin"] == {"name": "Heliograph", "sw_version": "1.0"}
+
+
+def test_last_event_of_a_plant_is_an_entity_with_details():
+    event = StoredEvent(
+        BOX, 1_750_500_000, EventKind.FAULT, "302", 1_750_500_900, None, "no AC\nconnection", "", "poll"
+    )
+    state = plant_state(plant(), event=event)
+    assert state["last_event"] == "fault 302: no AC connection"
+    assert (state["event"]["device"], state["event"]["ended_at"]) == ("TLX7A", None)
+    assert state["event"]["started_at"] == "2025-06-21T10:00:00+00:00"
+    nothing = plant_state(plant())
+    assert (nothing["last_event"], nothing["event"]) == (None, None)
+    assert entity("last_event")["entity_category"] == "diagnostic"
 
 
 def test_discovery_availability_of_diagnostic_entities_ignores_plant_availability():

@@ -210,7 +210,17 @@ def test_poll_statuses_of_many_plants_are_replaced(store):
 def test_migration_adds_poll_statuses_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
-    for table in ("poll", "layout", "measurement", "import_batch", "imported_energy", "alarm"):
+    for table in (
+        "poll",
+        "layout",
+        "measurement",
+        "import_batch",
+        "imported_energy",
+        "alarm",
+        "event",
+        "fact",
+        "oddity",
+    ):
         place.run(f"DROP TABLE {table}")
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
@@ -232,7 +242,7 @@ def test_migration_adds_account_and_size_to_an_older_store(place):
         store.write(Batch(series_info=[SeriesInfo(ROOF, "Roof", None, "Europe/Berlin")]))
     for column in ("account", "peak_power"):
         place.run(f"ALTER TABLE series DROP COLUMN {column}")
-    for table in ("layout", "measurement", "import_batch", "imported_energy", "alarm"):
+    for table in ("layout", "measurement", "import_batch", "imported_energy", "alarm", "event", "fact", "oddity"):
         place.run(f"DROP TABLE {table}")
     place.set_version(4)
     with place.open() as store:
@@ -481,7 +491,8 @@ def test_alarm_contents_and_response_are_merged(store):
 def test_migration_adds_alarms_to_an_older_store(place):
     with place.open() as store:
         store.write(Batch(samples=[SAMPLE]))
-    place.run("DROP TABLE alarm")
+    for table in ("alarm", "event", "fact", "oddity"):
+        place.run(f"DROP TABLE {table}")
     place.set_version(7)
     with place.open() as store:
         assert store.alarms() == ()

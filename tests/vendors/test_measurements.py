@@ -95,7 +95,7 @@ def test_measure_mix_reads_strings_in_watts_of_an_answer_in_kilowatts():
 @with_captures
 def test_measure_sems_inverter_reads_the_last_frame_and_no_battery_from_sentinels():
     row = capture("goodwe/legacy_v2_getmonitordetail_three_phase_2021_trimmed")["data"]["inverter"][0]
-    found = measure_sems_inverter(row["invert_full"], row["d"])
+    found = measure_sems_inverter(row)
     assert only(found, "pv1_voltage", "phase3_voltage", "grid_frequency", "temperature", "rated_power", "model") == {
         "pv1_voltage": 720.4,
         "phase3_voltage": 228.7,
@@ -136,8 +136,8 @@ def test_measure_signs_battery_current_by_the_powers():
 
 
 def test_measure_sems_inverter_reverses_the_meter_and_ignores_a_repeated_output():
-    assert measure_sems_inverter({"pmeter": 45.0, "pac": 900.0}, {})["meter_power"] == -45.0
-    assert "meter_power" not in measure_sems_inverter({"pmeter": 381.0, "pac": 381.0}, {})
+    assert measure_sems_inverter({"invert_full": {"pmeter": 45.0, "pac": 900.0}})["meter_power"] == -45.0
+    assert "meter_power" not in measure_sems_inverter({"invert_full": {"pmeter": 381.0, "pac": 381.0}})
 
 
 def test_measure_of_an_unknown_family_is_empty():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from heliograph.alarms.engine import next_alarm
 from heliograph.alarms.history import KEPT_DAYS, MEAN_METRICS, SLOT, SLOTS_PER_DAY, HalfHour, SlotHistory
 from heliograph.alarms.model import RULES, Alarm, AlarmSubject, alarm_from_row
-from heliograph.alarms.rules import judge_account, judge_plant
-from heliograph.alarms.views import AccountView, DeviceView, PlantView
+from heliograph.alarms.rules import EVENT_DAYS, judge_account, judge_plant
+from heliograph.alarms.views import AccountView, DeviceView, LoggedFaultView, PlantView
+from heliograph.collect.events import POLL
 from heliograph.current import CurrentState
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
+from heliograph.model import EventKind
 from heliograph.store.base import MAX_AHEAD, Batch
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ INTERVAL = 60.0
 """Seconds between two evaluations."""
 _MAX_NEIGHBOURS = 40
 """Plants that one plant is compared with at most: every pair takes time."""
+_MAX_EVENTS = 10_000
+"""Events of all plants that are read: the newest."""
 _AHEAD_WINDOW = 3 * 24 * 3600
 
 _log = logging.getLogger(__name__)
@@ -91,10 +95,12 @@ class AlarmMonitor:
         zones: dict[str, list[PlantState]] = {}
         for plant in plants:
             zones.setdefault(str(plant.zone), []).append(plant)
+        faults = _logged_faults(store, now)
         for plant in plants:
             subject = AlarmSubject(plant.series.vendor, plant.series.plant)
             others = self._neighbours(plant, zones[str(plant.zone)])
-            for judgement in judge_plant(_view(store, plant, self._histories[plant.series], others, now)):
+            view = _view(store, plant, self._histories[plant.series], others, now)
+            for judgement in judge_plant(replace(view, faults=faults.get(plant.series, ()))):
                 yield judgement, subject, plant.title
         for account in accounts:
             for judgement in judge_account(AccountView(budget=account.budget)):
@@ -125,6 +131,16 @@ def _is_same(before: Alarm | None, after: Alarm) -> bool:
     if before is None or before.progress or after.progress:
         return False
     return (before.raised_at, before.cleared_at, before.title) == (after.raised_at, after.cleared_at, after.title)
+
+
+def _logged_faults(store: Store, now: int) -> Mapping[Series, Sequence[LoggedFaultView]]:
+    """Return the faults of the vendors' logs by plant; what polls show, the state of the devices shows as well."""
+    found: dict[Series, list[LoggedFaultView]] = {}
+    for one in store.events(now - EVENT_DAYS * 24 * 3600, now + 1, limit=_MAX_EVENTS):
+        if one.kind is EventKind.FAULT and one.source != POLL:
+            fault = LoggedFaultView(one.series.device, one.code, one.text, one.started_at, one.ended_at)
+            found.setdefault(one.series._replace(device=""), []).append(fault)
+    return found
 
 
 def _view(

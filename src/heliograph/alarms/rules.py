@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from heliograph.alarms.history import MIN_DAYS, SLOT, SLOTS_PER_DAY
 from heliograph.alarms.model import Judgement
 from heliograph.collect.freshness import Freshness
+from heliograph.metrics.codes import present_code
 from heliograph.model import Status
 from heliograph.store.base import MAX_AHEAD
 
@@ -35,7 +36,10 @@ SIMILAR = 0.06
 RECOVERED_PART = 0.85
 """Part from which a low yield is over; between the limits an alarm stays as it is."""
 MIN_NEIGHBOURS = 3
-_NO_FAULT = {"", "0", "0.0", "00", "0000", "0x0", "0x00000000", "none", "normal", "ok"}
+EVENT_DAYS = 7
+"""Days after its beginning in which a fault of the vendor's log that is not over is a present one."""
+REPEATED = 3
+"""Entries of one fault within a day, each over at once, that are a present fault."""
 
 
 def judge_plant(plant: PlantView) -> Iterator[Judgement]:
@@ -87,15 +91,35 @@ def _clock(plant: PlantView) -> Judgement:
 
 
 def _fault(plant: PlantView) -> Judgement:
+    if seen_in_log := _fault_in_log(plant):
+        return Judgement("fault", True, seen_in_log)
     if plant.freshness not in _REPORTING:
         return Judgement("fault", None)
     for device in plant.devices:
-        code = (device.fault_code or "").strip()
-        if code.lower() not in _NO_FAULT or device.status is Status.FAULT:
+        code = present_code(device.fault_code)
+        if code or device.status is Status.FAULT:
             text = f": {device.fault_text}" if device.fault_text else ""
-            seen = f"{device.title} reports fault {code or '(no code)'}{text}"
-            return Judgement("fault", True, "".join(char if char.isprintable() else " " for char in seen[:300]))
+            return Judgement("fault", True, _one_line(f"{device.title} reports fault {code or '(no code)'}{text}"))
     return Judgement("fault", plant.status is Status.FAULT, "the cloud shows the plant as faulty")
+
+
+def _fault_in_log(plant: PlantView) -> str:
+    """Return what the vendor's fault log shows to be wrong now; empty if nothing is."""
+    counts: dict[tuple[str, str], int] = {}
+    for event in plant.faults:
+        age = plant.now - event.started_at
+        is_open = event.ended_at is None and 0 <= age < EVENT_DAYS * 24 * _HOUR
+        if 0 <= age < 24 * _HOUR:
+            counts[event.device, event.code] = counts.get((event.device, event.code), 0) + 1
+        if is_open or counts.get((event.device, event.code), 0) >= REPEATED:
+            text = f" ({event.text})" if event.text else ""
+            often = "" if is_open else f" {REPEATED} times within a day"
+            return _one_line(f"the vendor's log has fault {event.code or '(no code)'}{text}{often}")
+    return ""
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text[:300])
 
 
 def _no_yield(plant: PlantView) -> Judgement:

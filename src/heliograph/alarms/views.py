@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,16 @@ class DeviceView:
     fault_text: str | None = None
 
 
+class LoggedFaultView(NamedTuple):
+    """A fault of the vendor's log; `ended_at` is None while it lasts."""
+
+    device: str
+    code: str
+    text: str
+    started_at: int
+    ended_at: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantView:
     """A plant at one time: its state by the rule of freshness, and the half hours of its last weeks."""
@@ -39,6 +49,8 @@ class PlantView:
     values: Mapping[str, float | None] = field(default_factory=dict)
     status: Status | None = None
     devices: Sequence[DeviceView] = ()
+    faults: Sequence[LoggedFaultView] = ()
+    """The faults of the last days in the vendor's log, the newest first."""
     neighbours: Sequence[SlotHistory] = ()
     """Other plants that have the same time zone."""
 

@@ -45,7 +45,7 @@ while it runs (the first line of output has the CONTROL URL):
 faults: lock=LOGINS, quota=REQUESTS, expire=SECONDS, idle=SECONDS, flaky=REQUESTS, rival=SECONDS, html,
         block=REQUESTS/SECONDS/HOURS, silent, rate=REQUESTS, region, empty, truncated, slow=SECONDS, reset, outage,
         http500
-data faults: late=HOURS, offline, frozen, replay, glitch
+data faults: late=HOURS, offline, faulty=CODE, undated, frozen, replay, glitch
 device faults: unwilling, deaf, clamp=LOW/HIGH, sluggish=SECONDS, revert=SECONDS, halfway=COMMANDS, unread=CODE
 faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock

@@ -38,6 +38,7 @@ _EXAMPLES = """\
   heliograph export --output june.csv --from 2026-06-01 --to 2026-06-30
   heliograph export --resolution day --metrics pv_energy,load_energy > days.csv
   heliograph export --output everything.parquet
+  heliograph export --devices --output strings.csv --metrics pv1_voltage,pv1_current,temperature
   heliograph export --format ha-statistics --plant "Home" --output statistics.tsv
   heliograph export --format jsonl --resolution hour --plant "Home" --time local | head
 
@@ -53,6 +54,7 @@ def add_export(commands: Any) -> None:
     parser.add_argument("--to", dest="last", metavar="DAY", help="the last day, included (default: all)")
     parser.add_argument("--resolution", choices=("5min", "hour", "day"), help="default: 5min")
     parser.add_argument("--plant", metavar="ID", help="the id or name of one plant (default: all)")
+    parser.add_argument("--devices", action="store_true", help="rows of each device: voltages, temperatures, …")
     parser.add_argument("--metrics", metavar="NAMES", help="like pv_power,load_power (default: all)")
     parser.add_argument(
         "--time",
@@ -79,10 +81,13 @@ def export(options: Namespace) -> int:
     if file_format == HA_STATISTICS and resolution != "day":
         raise ConfigError(f"{HA_STATISTICS} are energies of days; leave out --resolution {resolution}")
     names = None if options.metrics is None else [name.strip() for name in options.metrics.split(",")]
-    metrics = history.check_metrics(names, resolution)
-    layout = ColumnLayout(metrics, resolution == "day", options.time == "local")
+    metrics = history.check_metrics(names, resolution, devices=options.devices)
     with open_store(store_location(options), create=False) as store:
         plants = history.stored_plants(store, options.plant)
+        if options.devices:
+            plants = history.stored_devices(store, plants)
+            metrics = metrics if names is not None else history.measured_names(store, plants)
+        layout = ColumnLayout(metrics, resolution == "day", options.time == "local", options.devices)
         # No data is older than the clouds, or newer than today anywhere on earth.
         days = (first or date(EARLIEST_YEAR, 1, 1), last or datetime.now(UTC).date() + timedelta(days=1))
         selection = history.HistorySelection(plants, *days, resolution, metrics)

@@ -18,6 +18,7 @@ from heliograph.cli.terminal import printable
 from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
 from heliograph.metrics import METRICS, published_value
+from heliograph.metrics.device import DEVICE_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -42,12 +43,15 @@ class ColumnLayout(NamedTuple):
     by_day: bool
     local: bool
     """Whether times are plant local time, with their UTC offset."""
+    by_device: bool = False
+    """Whether the rows are those of devices."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns."""
         time_column = "day" if self.by_day else "time_local" if self.local else "time_utc"
-        return (time_column, "vendor", "plant", "name", *self.metrics, *(("final",) if self.by_day else ()))
+        device = ("device",) if self.by_device else ()
+        return (time_column, "vendor", "plant", *device, "name", *self.metrics, *(("final",) if self.by_day else ()))
 
     def cells(self, row: HistoryRow) -> tuple[Any, ...]:
         """Return the cells of a row; times are aware datetimes, values have at most three decimals."""
@@ -56,8 +60,9 @@ class ColumnLayout(NamedTuple):
             start = start.astimezone(row.plant.zone)
         series = row.plant.series
         final = (row.final,) if self.by_day else ()
-        values = map(published_value, row.values)
-        return (start, series.vendor, series.plant, row.plant.name, *values, *final)
+        device = (series.device,) if self.by_device else ()
+        values = (value if isinstance(value, str) else published_value(value) for value in row.values)
+        return (start, series.vendor, series.plant, *device, row.plant.name, *values, *final)
 
 
 def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -> int:
@@ -67,12 +72,11 @@ def write_csv(rows: Iterable[HistoryRow], layout: ColumnLayout, out: BinaryIO) -
     writer.writerow(layout.columns)
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
-        start, vendor, plant, name, *values = layout.cells(row)
+        start, *values = layout.cells(row)
         if layout.by_day:
             values[-1] = "true" if row.final else "false"
-        writer.writerow(
-            (format_time(start), escape_formulas(vendor), escape_formulas(plant), escape_formulas(name or ""), *values)
-        )
+        cells = (escape_formulas(value) if isinstance(value, str) else value for value in values)
+        writer.writerow((format_time(start), *cells))
     text.flush()
     text.detach()
     return count
@@ -113,7 +117,7 @@ def write_ha_statistics(rows: Iterable[HistoryRow], metrics: Sequence[str], out:
     count = 0
     for row in rows:
         for name, kwh in zip(metrics, row.values, strict=True):
-            if kwh is None:
+            if kwh is None or isinstance(kwh, str):
                 continue
             statistic = f"heliograph:{row.plant.series.vendor}_{slug_of(row.plant.series.plant)}_{name}"
             if statistic not in sums:
@@ -177,11 +181,15 @@ def _schema(pa: Any, layout: ColumnLayout, zones: Sequence[tzinfo]) -> Any:
     time_column, *_ = layout.columns
     kinds = {"day": pa.date32, "time_utc": lambda: pa.timestamp("s", "UTC"), "vendor": pa.string, "plant": pa.string}
     kinds |= {"name": pa.string, "final": pa.bool_, "time_local": lambda: pa.timestamp("s", _common_zone(zones))}
+    kinds["device"] = pa.string
     fields = [pa.field(name, kinds[name]()) if name in kinds else _metric_field(pa, name) for name in layout.columns]
     return pa.schema(fields, {"made_by": "heliograph", "starts": time_column})
 
 
 def _metric_field(pa: Any, name: str) -> Any:
+    if (device_metric := DEVICE_METRICS.get(name)) is not None and name not in METRICS:
+        kind = pa.string() if device_metric.kind == "text" else pa.float64()
+        return pa.field(name, kind, metadata={"unit": device_metric.unit})
     unit = METRICS[name].unit if name in METRICS else "kWh"
     return pa.field(name, pa.float64(), metadata={"unit": unit})
 

@@ -169,7 +169,7 @@ def _sum_days(label: str, days: Sequence[HistoryRow | None], names: Sequence[str
     known = [row for row in days if row is not None]
     sums: dict[str, float | None] = {}
     for index, name in enumerate(names):
-        column = [value for row in known if (value := row.values[index]) is not None]
+        column = [value for row in known if isinstance(value := row.values[index], float)]
         sums[name] = round(sum(column), 3) if column else None
     provisional = frozenset(name for row in known for name in row.provisional)
     return HistoryPeriod(label, sums, len(known), len(days), all(row.final for row in known), provisional)

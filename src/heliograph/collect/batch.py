@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.counters.repair import repair_counters
 from heliograph.collect.plausibility import check_sample
-from heliograph.store.base import Batch, measurements_of, samples_of, series_info_of
+from heliograph.store.base import Batch
+from heliograph.store.snapshot_rows import measurements_of, samples_of, series_info_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.schedule import POLL_SHARE, BudgetWarning
 from heliograph.eventlog import LogEvent
-from heliograph.store.base import Series, samples_of
+from heliograph.store.snapshot_rows import samples_of
 from heliograph.vendors.base import PollLoad
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget
     from heliograph.model import Snapshot
-    from heliograph.store.base import Batch
+    from heliograph.store.base import Batch, Series
     from heliograph.vendors.base import PollRhythm
 
 _log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import poll_requests
+from heliograph.collect.event_watcher import EventWatcher
 from heliograph.collect.poll_warnings import PollWarnings
 from heliograph.collect.pollstate import StoredState, account_polls, read_curves, read_state, second_of_day
 from heliograph.collect.schedule import (
@@ -97,6 +98,7 @@ class AccountPoller:
         self._gap_filler = gap_filler
         self._states: CounterStates = {}
         self._warnings = PollWarnings(name)
+        self._watcher = EventWatcher(name, writer, clock)
         self._load: PollLoad | None = None
         self._fetched: LivePoll | None = None
         self._cost = 1.0
@@ -223,6 +225,8 @@ class AccountPoller:
             except HeliographError as error:
                 # The next poll reports the error if it is affected too.
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
+        spare = budget.free - self._expected - _USUAL_EXTRA
+        await self._watcher.fetch_log(client, self.progress.plants, spare, budget.daily)
         next_at, reason = await self._next(client, now, budget)
         await self._save_statuses(next_at, reason)
         return next_at
@@ -255,6 +259,7 @@ class AccountPoller:
         await self._drain()
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
+        batch = self._watcher.notice(snapshots).added_to(batch)
         self._fetched = None
         self._states.update(batch.counters)
         self._warnings.warn_about_rejected_samples(snapshots, batch)
@@ -356,6 +361,7 @@ class AccountPoller:
 
     async def _load_state(self, snapshots: Sequence[Snapshot]) -> None:
         """Read the counter states of series that are polled for the first time, and the daylight of their plants."""
+        await self._watcher.load(snapshot.plant for snapshot in snapshots)
         series = {series_of(snapshot.plant) for snapshot in snapshots}
         series.update(series_of(device.device) for snapshot in snapshots for device in snapshot.devices)
         new = series - self._states.keys()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heliograph.collect.batch import poll_batch
 from heliograph.core.effects import run_on_thread
 from heliograph.errors import StoreError
-from heliograph.store.base import samples_of
+from heliograph.store.snapshot_rows import samples_of
 
 if TYPE_CHECKING:
     from heliograph.collect.counters.repair import CounterStates

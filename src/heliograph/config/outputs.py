@@ -87,6 +87,8 @@ class InfluxConfig:
     username: str | None = None
     password: Secret | None = None
     measurement: str = "solar"
+    device_metrics: bool = True
+    """Whether voltages, temperatures and states of devices are sent too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +234,7 @@ def _pvoutput(table: ConfigTable) -> PvOutputConfig:
 
 def _influx(table: ConfigTable) -> InfluxConfig:
     known = ("url", *secret_keys("token"), "org", "bucket", "database", "username", *secret_keys("password"))
-    table.reject_unknown_keys((*known, "measurement"))
+    table.reject_unknown_keys((*known, "measurement", "device_metrics"))
     second = "org" in table or "bucket" in table or bool(table.secret_key("token"))
     if second == ("database" in table):
         raise table.error("needs org, bucket and token (version 2), or database (version 1)", "url")
@@ -248,6 +250,7 @@ def _influx(table: ConfigTable) -> InfluxConfig:
         username=table.text_or_none("username"),
         password=table.secret("password"),
         measurement=table.text("measurement") if "measurement" in table else InfluxConfig.measurement,
+        device_metrics=table.flag("device_metrics", default=True),
     )
 
 

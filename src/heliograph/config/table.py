@@ -118,9 +118,9 @@ class ConfigTable:
             raise self.error(f"must be a whole number of at least {minimum}{upper}", key)
         return value
 
-    def flag(self, key: str) -> bool:
-        """Return an optional boolean; default: False."""
-        value = self.values.get(key, False)
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return an optional boolean."""
+        value = self.values.get(key, default)
         if not isinstance(value, bool):
             raise self.error("must be true or false, without quotes", key)
         return value

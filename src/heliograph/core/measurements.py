@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.core import parsing
@@ -26,6 +29,12 @@ _FACTORS = {
     ("kVar", "var"): 1000.0,
     ("s", "h"): 1 / 3600,
 }
+_DIGITS = re.compile(r"\d+", re.ASCII)
+_HAS_NUMBER = re.compile(r"[+-]?\d", re.ASCII)
+MAX_EXAMPLE = 60
+"""Characters of an example that are stored."""
+MAX_ODDITIES = 20
+"""Oddities of one answer that are counted."""
 _PARSED_UNITS = frozenset(("W", "kW", "Wh", "kWh", "%", "V", "A", "Hz", "°C"))
 
 
@@ -66,6 +75,43 @@ def parse_measurements(
             raw = lowered[key]
             found[metric.name] = _text(raw) if metric.kind == "text" else _number(raw, metric, unit, fillers)
     return without_absent_parts(found)
+
+
+def find_oddities(rows: Sequence[MeasurementRow], body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what could not be used in an answer, with an example: texts for numbers, and parts beyond the table.
+
+    >>> rows = tuple(numbered("pv{n}_voltage", "vpv{n}", 2))
+    >>> find_oddities(rows, {"vpv1": "much", "vpv2": "--", "vpv3": 231.5, "vpv4": 0})
+    {'text for the number vpv1': 'much', 'no metric for vpv3': '231.5'}
+    """
+    found: dict[str, str] = {}
+    columns = {key: metric for metric, key, _ in rows}
+    numbered_keys = _numbered_keys(tuple(columns))
+    for name, raw in body.items():
+        key = name.lower()
+        if (metric := columns.get(key)) is not None:
+            if metric.kind != "text" and _is_no_number(raw):
+                found[f"text for the number {key}"] = str(raw)[:MAX_EXAMPLE]
+        elif numbered_keys and _DIGITS.sub("#", key) in numbered_keys and (parsing.parse_number(raw) or 0) > 0:
+            found[f"no metric for {key}"] = str(raw)[:MAX_EXAMPLE]
+    return dict(list(found.items())[:MAX_ODDITIES])
+
+
+@cache
+def _numbered_keys(keys: tuple[str, ...]) -> frozenset[str]:
+    """Return the keys of several numbered parts, with "#" in place of the number."""
+    counts = Counter(_DIGITS.sub("#", key) for key in keys if _DIGITS.search(key))
+    return frozenset(key for key, count in counts.items() if count > 1)
+
+
+def _is_no_number(raw: Any) -> bool:
+    """Return whether a value is neither a number nor one of the usual ways to send none."""
+    if raw is None or isinstance(raw, int | float):
+        return False
+    if isinstance(raw, dict | list):
+        return bool(raw)
+    # Numbers that mean "none" ("65535V") are no oddity.
+    return parsing.parse_text(raw) is not None and not _HAS_NUMBER.match(str(raw).strip())
 
 
 def without_absent_parts(values: Measurements) -> Measurements:

@@ -96,6 +96,11 @@ def _optional(text: str) -> int:
     return _count(text or "0")
 
 
+def _fault_code(text: str) -> None:
+    if len(text) > 20 or (not text.replace("-", "").isalnum() and text):
+        raise ValueError("not a code")
+
+
 def _region(text: str) -> None:
     if text not in ("", "refuse"):
         raise ValueError("not a region mode")
@@ -129,6 +134,7 @@ FAULT_PARSERS = {
     "clamp": FaultParser(parse_percent_range, "the value must be two percentages, as in {name}=10/90"),
     "halfway": FaultParser(parse_uses, "the value must be a whole number from 1, as in {name}=2"),
     "unread": FaultParser(_device_code, "the value must be 500 (no answer) or 501 (offline), as in {name}=501"),
+    "faulty": FaultParser(_fault_code, "the value must be a code of letters, digits and hyphens, as in {name}=302"),
     "region": FaultParser(_region, "the value must be refuse or none, as in {name}=refuse"),
 }
 """The faults that take a value."""

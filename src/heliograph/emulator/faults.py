@@ -34,6 +34,8 @@ FAULTS = {
     "frozen": "sometimes a data logger repeats one sample for hours",
     "replay": "after midnight the day's energies are still yesterday's, until the device starts its day",
     "glitch": "sometimes one sample has a counter at 0 or a sentinel value",
+    "faulty": "devices report the fault VALUE (default 302), and so do the fault logs of the clouds",
+    "undated": "fault logs have an entry without a time",
     "unwilling": "devices reject every command",
     "deaf": "commands succeed and change nothing",
     "clamp": "commands succeed, but devices limit percentages to LOW/HIGH (default 10/90)",

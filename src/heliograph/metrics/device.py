@@ -168,6 +168,8 @@ _add("device", "status_text", "", "operating state, as the cloud names it", "tex
 _add("device", "fault_code", "", "code of the present fault; 0 is none", "text")
 _add("device", "warning_code", "", "code of the present warning; 0 is none", "text")
 _add("device", "fault_text", "", "present fault, as the cloud names it", "text")
+_add("device", "warning_text", "", "present warning, as the cloud names it", "text")
+_add("device", "datalogger", "", "serial number of the datalogger", "text")
 _add("device", "model", "", "model of the device", "text")
 _add("device", "firmware", "", "firmware version of the device", "text")
 

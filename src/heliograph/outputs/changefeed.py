@@ -6,14 +6,14 @@ import logging
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.eventlog import LogEvent
 from heliograph.outputs.money import money_of
-from heliograph.outputs.sink import SampleBatch
+from heliograph.outputs.sink import SampleBatch, SendsDeviceMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from heliograph.local_time import Clock
     from heliograph.outputs.sink import Sink
@@ -69,14 +69,15 @@ class ChangeFeed:
         wants: Callable[[Series], bool] = lambda _: True,
         max_age: float | None = None,
         accepts: Callable[[StoredSample], bool] = lambda _: True,
+        device_metrics: bool = False,
         shared: _SharedState | None = None,
         start_at: str | None = None,
         money: MoneyReader | None = None,
     ) -> None:
         """Read as `name`; `wants` filters series, `accepts` filters samples, `max_age` limits their age in seconds.
 
-        A new reader starts at the offset of the reader `start_at`, if that exists. With `money`, batches have that of
-        their days.
+        With `money`, batches have that of their days; with `device_metrics`, what the devices measured with their
+        samples. A new reader starts at the offset of the reader `start_at`, if that exists.
         """
         self.name = name
         self._store = store
@@ -84,6 +85,7 @@ class ChangeFeed:
         self._wants = wants
         self._max_age = max_age
         self._accepts = accepts
+        self._device_metrics = device_metrics
         self._start_at = start_at
         self._money = money
         self._shared = shared or _SharedState()
@@ -123,10 +125,14 @@ class ChangeFeed:
         samples = tuple(sample for sample, _ in self._pending[:size])
         self._batch_length = len(samples)
         batch = SampleBatch(samples, self._shared.series_info)
-        if (reader := self._money) is None or not samples:
-            return batch
-        info, now = batch.series_info, int(self._clock.now())
-        return batch._replace(money=await self._store.run(lambda store: money_of(reader, store, samples, info, now)))
+        if samples and self._device_metrics and any(sample.series.device for sample in samples):
+            batch = batch._replace(measurements=await self._store.run(lambda store: _measured_with(store, samples)))
+        if samples and (reader := self._money) is not None:
+            info, now = batch.series_info, int(self._clock.now())
+            batch = batch._replace(
+                money=await self._store.run(lambda store: money_of(reader, store, samples, info, now))
+            )
+        return batch
 
     async def commit(self) -> None:
         """Move the offset behind the last batch."""
@@ -207,9 +213,15 @@ class PriorityFeed:
 
     def __init__(self, store: StoreThread, sink: Sink, clock: Clock, money: MoneyReader | None = None) -> None:
         """Read the series the sink wants, up to the age it accepts."""
-        shared = _SharedState()
         feed = partial(
-            ChangeFeed, store, clock=clock, wants=sink.wants, max_age=sink.max_age, shared=shared, money=money
+            ChangeFeed,
+            store,
+            clock=clock,
+            wants=sink.wants,
+            max_age=sink.max_age,
+            device_metrics=isinstance(sink, SendsDeviceMetrics) and sink.device_metrics,
+            shared=_SharedState(),
+            money=money,
         )
         self._recent = feed(name=sink.name, accepts=_is_recent)
         self._history = feed(
@@ -236,6 +248,20 @@ class PriorityFeed:
     async def commit(self) -> None:
         """Move the offset behind the last batch."""
         await self._active.commit()
+
+
+def _measured_with(store: Store, samples: Sequence[StoredSample]) -> dict[tuple[Series, int], Mapping[str, Any]]:
+    """Return the device metrics that were measured with these samples, by series and time."""
+    times: dict[Series, set[int]] = {}
+    for sample in samples:
+        if sample.series.device:
+            times.setdefault(sample.series, set()).add(sample.measured_at)
+    return {
+        (series, row.measured_at): row.values
+        for series, wanted in times.items()
+        for row in store.measurements(series, min(wanted), max(wanted) + 1)
+        if row.measured_at in wanted
+    }
 
 
 def _is_recent(sample: StoredSample) -> bool:

@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 from heliograph.errors import ConfigError
 from heliograph.metrics import METRICS, published_value
+from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.outputs.http import SinkEndpoint, header_secret
 from heliograph.outputs.sink import SinkRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from heliograph.config import InfluxConfig
     from heliograph.local_time import Clock
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MEASUREMENT = re.compile(r"[^\W_][\w.:/-]*")
 _SPECIAL = re.compile(r"[,= ]")
 _DROPPED = re.compile(rb"dropped[ =:]*(\d{1,9})")
+_CONTROL_IN_STRING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
@@ -37,6 +39,7 @@ class InfluxSink:
         if not _MEASUREMENT.fullmatch(config.measurement):
             raise ConfigError(f"an InfluxDB measurement must be one plain word; got {config.measurement!r}")
         self._measurement = config.measurement
+        self.device_metrics = config.device_metrics
         self._clock = clock
         self._headers = {"content-type": "text/plain; charset=utf-8"}
         url = config.url.rstrip("/")
@@ -79,13 +82,35 @@ class InfluxSink:
 def line_protocol(batch: SampleBatch, measurement: str) -> Iterator[str]:
     """Yield a line for each sample with at least one known value."""
     for sample in batch.samples:
-        fields = ",".join(
+        fields = [
             f"{name}={float(value)!r}"
             for name in METRICS
             if (value := published_value(sample.values.get(name))) is not None
-        )
+        ]
+        fields += _device_fields(batch.measurements.get((sample.series, sample.measured_at), {}))
         if fields:
-            yield f"{measurement}{_tags(sample.series, batch)} {fields} {sample.measured_at}"
+            yield f"{measurement}{_tags(sample.series, batch)} {','.join(fields)} {sample.measured_at}"
+
+
+def _device_fields(measurements: Mapping[str, float | str | None]) -> Iterator[str]:
+    """Yield the fields of device metrics; texts are strings."""
+    for name, value in measurements.items():
+        if name not in DEVICE_METRICS or name in METRICS:
+            continue  # of another version
+        if isinstance(value, str):
+            yield f'{name}="{escape_string(value)}"'
+        elif (number := published_value(value)) is not None:
+            yield f"{name}={float(number)!r}"
+
+
+def escape_string(value: str) -> str:
+    r"""Escape a string field for the line protocol.
+
+    >>> print(escape_string('say "x\y"
+    '))
+    say \"x\\y\"
+    """
+    return _CONTROL_IN_STRING.sub(" ", value).strip().replace("\\", "\\\\").replace('"', '\\"')
 
 
 def money_lines(batch: SampleBatch, measurement: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from heliograph.errors import HeliographError
 
@@ -37,6 +38,8 @@ class SampleBatch(NamedTuple):
     series_info: Mapping[Series, SeriesInfo]
     money: Sequence[PlantMoney] = ()
     """The money of the days of these samples; only for a sink that is configured with tariffs."""
+    measurements: Mapping[tuple[Series, int], Mapping[str, float | str | None]] = MappingProxyType({})
+    """The device metrics measured with these samples, by series and time, if the sink sends them."""
 
 
 class Sink(Protocol):
@@ -56,6 +59,14 @@ class Sink(Protocol):
 
     async def send(self, batch: SampleBatch) -> None:
         """Send all samples; raises `RetryLater` or `SinkRejected`."""
+
+
+@runtime_checkable
+class SendsDeviceMetrics(Protocol):
+    """What a sink has that can send device metrics."""
+
+    device_metrics: bool
+    """Whether it does."""
 
 
 @dataclass(slots=True)

@@ -5,20 +5,17 @@ Times are epoch seconds in UTC, days are calendar days in the plant's time zone,
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
-from zlib import crc32
 
 from heliograph.errors import StoreError
-from heliograph.model import Quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
     from pathlib import Path
 
-    from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status
+    from heliograph.model import Device, EventKind, Plant, Quality, Status
 
 HistorySpan = Literal["curve", "days", "months", "years"]
 """A history query returns the samples of a day, or the energies of a month's days, a year's months or all years."""
@@ -153,6 +150,47 @@ class AlarmRow(NamedTuple):
     response: str | None
 
 
+class StoredEvent(NamedTuple):
+    """A fault, warning or change of a plant or device; `ended_at` is None while it lasts, or if its end is unknown.
+
+    Its time, kind and code identify it: what is fetched again replaces the row, and no end is ever removed.
+    """
+
+    series: Series
+    started_at: int
+    kind: EventKind
+    code: str
+    seen_at: int
+    """When it was fetched or noticed."""
+    ended_at: int | None = None
+    text: str = ""
+    advice: str = ""
+    source: str = ""
+    """The vendor's log, or the poll that showed it."""
+
+
+class KnownFact(NamedTuple):
+    """A text that is known of a plant or device, such as its firmware, and since when."""
+
+    series: Series
+    name: str
+    value: str
+    since: int
+
+
+class Oddity(NamedTuple):
+    """Something in the answers about a series that could not be used: what, an example, and how often.
+
+    Writes add up how often.
+    """
+
+    series: Series
+    what: str
+    example: str
+    times: int
+    seen_at: int
+
+
 class SeriesInfo(NamedTuple):
     """The name and family of a series as the vendor API reports them, and the name of the plant's time zone.
 
@@ -202,6 +240,9 @@ class Batch:
     imports: Sequence[ImportBatch] = ()
     imported: Sequence[ImportedEnergy] = ()
     alarms: Sequence[AlarmRow] = ()
+    events: Sequence[StoredEvent] = ()
+    facts: Sequence[KnownFact] = ()
+    oddities: Sequence[Oddity] = ()
 
 
 class Store(Protocol):
@@ -297,6 +338,18 @@ class Store(Protocol):
     def alarms(self) -> tuple[AlarmRow, ...]:
         """Return all alarms, also cleared ones."""
 
+    def events(self, since: int, until: int, plant: Series | None = None, limit: int = 1000) -> tuple[StoredEvent, ...]:
+        """Return the events that started from `since` up to, not including, `until`, the newest first.
+
+        Those of one plant and its devices, or of all plants.
+        """
+
+    def facts(self, plant: Series | None = None) -> tuple[KnownFact, ...]:
+        """Return the facts of a plant and its devices, or of all plants."""
+
+    def oddities(self) -> tuple[Oddity, ...]:
+        """Return all oddities, those seen last first."""
+
     def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
         """Return the changes with a number above `after`, oldest first.
 
@@ -328,72 +381,7 @@ class Store(Protocol):
         """Close the store."""
 
 
-def counter_state_text(state: Mapping[str, Any]) -> str:
-    """Return the state of counters as JSON, with a checksum that detects damage.
-
-    >>> counter_state_text({"at": 1})
-    '{"at": 1, "check": 1726811257}'
-    """
-    return json.dumps({**state, "check": crc32(json.dumps(dict(state)).encode())})
-
-
-def parse_counter_state(text: str) -> dict[str, Any] | None:
-    """Return the state of counters; None if it is damaged. Earlier versions stored no checksum.
-
-    >>> parse_counter_state('{"at": 1, "check": 1726811257}'), parse_counter_state('{"at": 3, "check": 1726811257}')
-    ({'at': 1}, None)
-    """
-    try:
-        state = json.loads(text)
-        check = state.pop("check", None)
-    except (ValueError, RecursionError, AttributeError, TypeError):
-        return None
-    if not isinstance(state, dict) or check not in (None, crc32(json.dumps(state).encode())):
-        return None
-    return state
-
-
 def series_of(item: Plant | Device) -> Series:
     """Return the series of a plant or of a device."""
     plant = getattr(item, "plant", None)
     return Series(item.vendor, item.id) if plant is None else Series(item.vendor, plant, item.id)
-
-
-def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[StoredSample]:
-    """Return the samples of a snapshot, the plant's first."""
-
-    def sample(item: Plant | Device, values: Snapshot | DeviceSnapshot) -> StoredSample:
-        # Without a time of its own, a sample gets the time of the response.
-        measured_at = values.measured_at or snapshot.fetched_at
-        return StoredSample(
-            series_of(item), _epoch(measured_at), _epoch(snapshot.fetched_at), quality, values.status, values.values
-        )
-
-    return [sample(snapshot.plant, snapshot), *(sample(device.device, device) for device in snapshot.devices)]
-
-
-def measurements_of(snapshot: Snapshot) -> list[StoredMeasurements]:
-    """Return the measurements of a snapshot's devices."""
-    fetched_at = _epoch(snapshot.fetched_at)
-    return [
-        StoredMeasurements(
-            series_of(one.device), _epoch(one.measured_at or snapshot.fetched_at), fetched_at, one.measurements
-        )
-        for one in snapshot.devices
-        if one.measurements
-    ]
-
-
-def series_info_of(snapshot: Snapshot, account: str | None = None) -> list[SeriesInfo]:
-    """Return names, families and time zone of a snapshot's plant and devices; `account` is the plant's."""
-    plant = snapshot.plant
-    zone = None if plant.zone is None else str(plant.zone)
-    devices = (item.device for item in snapshot.devices)
-    return [
-        SeriesInfo(series_of(plant), plant.name, None, zone, account, plant.peak_power),
-        *(SeriesInfo(series_of(device), device.name, device.family, zone) for device in devices),
-    ]
-
-
-def _epoch(moment: datetime) -> int:
-    return int(moment.timestamp())

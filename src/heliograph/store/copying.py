@@ -40,6 +40,7 @@ def all_batches(store: Store) -> Iterator[Batch]:
             yield Batch(measurements=some)
     yield _polls(store)
     yield _imports(store)
+    yield _events(store)
 
 
 def recent_batches(store: Store) -> Iterator[Batch]:
@@ -60,7 +61,7 @@ def recent_batches(store: Store) -> Iterator[Batch]:
             batch = readable(partial(part, store, info))
             if batch is not None:
                 yield batch
-    for rest in (_polls, _imports):
+    for rest in (_polls, _imports, _events):
         if (batch := readable(partial(rest, store))) is not None:
             yield batch
 
@@ -84,6 +85,10 @@ def _polls(store: Store) -> Batch:
 
 def _imports(store: Store) -> Batch:
     return Batch(imports=[one.batch for one in store.imports()])
+
+
+def _events(store: Store) -> Batch:
+    return Batch(events=store.events(-_EVER, _EVER, limit=_EVER), facts=store.facts(), oddities=store.oddities())
 
 
 def _queries(store: Store, series: Series) -> list[QueryRecord]:

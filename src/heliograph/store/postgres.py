@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from heliograph.store.schema import SqlTable
+    from heliograph.store.sql_table import SqlTable
 
 _T = TypeVar("_T")
 

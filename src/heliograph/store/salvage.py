@@ -11,23 +11,26 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
 from heliograph.metrics import ENERGIES, METRICS
-from heliograph.model import Quality, Status
+from heliograph.model import EventKind, Quality, Status
 from heliograph.store.base import (
     Batch,
     Day,
     HistorySpan,
     ImportBatch,
     ImportedEnergy,
+    KnownFact,
+    Oddity,
     QueryOutcome,
     QueryRecord,
     Repair,
     Series,
     SeriesInfo,
+    StoredEvent,
     StoredMeasurements,
     StoredSample,
     UnreadableRow,
-    parse_counter_state,
 )
+from heliograph.store.counter_state import parse_counter_state
 from heliograph.store.measurements import measurements_from_rows
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 _QUALITIES = {str(one): one for one in Quality}
 _STATUSES: dict[Any, Status | None] = {None: None, **{str(one): one for one in Status}}
 _SPANS, _OUTCOMES = get_args(HistorySpan), get_args(QueryOutcome)
+_KINDS = frozenset(map(str, EventKind))
 _LAST_TIME = 253_402_300_799
 """The end of the year 9999."""
 _FEWEST_METRICS = 18
@@ -114,7 +118,7 @@ class Salvage:
         return None
 
 
-def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:  # noqa: PLR0911
+def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies: Sequence[str]) -> Any:  # noqa: C901, PLR0911
     match values:
         case (int(at), int(fetched_at), str(quality), (str() | None) as status, *numbers) if (
             len(numbers) >= _FEWEST_METRICS and _is_time(at, fetched_at) and _are_numbers(numbers)
@@ -139,6 +143,17 @@ def _parse(series: Series, values: list[Value], metrics: Sequence[str], energies
             return ImportedEnergy(series, date.fromisoformat(day), energy, found_kwh, batch)
         case (str(batch), int(imported_at), str(source), (int() | None) as undone_at) if _is_time(imported_at):
             return ImportBatch(series, batch, imported_at, source, undone_at)
+        case (int(at), str(kind), str(code), int(seen_at), (int() | None) as ended_at, *texts) if (
+            len(texts) == 3
+            and all(isinstance(one, str | None) for one in texts)
+            and kind in _KINDS
+            and _is_time(at, seen_at, ended_at or 0)
+        ):
+            return StoredEvent(series, at, EventKind(kind), code, seen_at, ended_at, *(str(one or "") for one in texts))
+        case (str(name), str(contents), int(since)) if _is_time(since):
+            return KnownFact(series, name, contents, since)
+        case (str(what), str(example), int(times), int(seen_at)) if _is_time(times, seen_at):
+            return Oddity(series, what, example, times, seen_at)
         case (str(span), str(period), str(outcome), int(queried_at)) if (
             span in _SPANS and outcome in _OUTCOMES and _is_time(queried_at)
         ):
@@ -162,6 +177,9 @@ def _batch(rows: Iterable[Any]) -> Batch:
         counters=dict(kinds[tuple]),
         imports=kinds[ImportBatch],
         imported=kinds[ImportedEnergy],
+        events=kinds[StoredEvent],
+        facts=kinds[KnownFact],
+        oddities=kinds[Oddity],
     )
 
 

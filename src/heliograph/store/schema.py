@@ -8,12 +8,14 @@ stored in the order of its key.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
 from heliograph.store.base import MAX_AHEAD, UnreadableRow
+from heliograph.store.event_schema import EVENT_MIGRATION, EVENT_TABLES
 from heliograph.store.recovery import ROW_ADVICE
+from heliograph.store.sql_table import SqlTable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -118,44 +120,12 @@ MIGRATIONS = (
             name TEXT NOT NULL PRIMARY KEY, written_at BIGINT NOT NULL, contents TEXT, response TEXT
         ) {clustered}""",
     ),
+    EVENT_MIGRATION,
 )
 """The migrations from an empty store to the current schema; the schema version is their number.
 
 Columns of new metrics are added by `add_missing_columns`.
 """
-
-
-class SqlTable(NamedTuple):
-    """A table with its key, and how two rows with the same key are merged."""
-
-    name: str
-    key: tuple[str, ...]
-    value_columns: tuple[str, ...]
-    version_columns: tuple[str, ...] = ()
-    """The columns that decide which row is newer; if empty, the row written last."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns, in the order of the row tuples."""
-        return self.key + self.value_columns
-
-    def insert(self, source: str) -> str:
-        """Return an upsert of the rows of `source`: the newer row wins, value by value, unless its value is NULL."""
-        sets = ", ".join(f"{name} = {self._winner(name)}" for name in self.value_columns)
-        return (
-            f"INSERT INTO {self.name} ({', '.join(self.columns)}) {source} "
-            f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
-        )
-
-    def _winner(self, name: str) -> str:
-        new, old = f"excluded.{name}", f"{self.name}.{name}"
-        if not self.version_columns:
-            return new
-        new_version, old_version = (
-            ", ".join(f"{row}.{one}" for one in self.version_columns) for row in ("excluded", self.name)
-        )
-        is_newer = f"({new_version}) >= ({old_version})"
-        return f"CASE WHEN {is_newer} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
 
 
 SAMPLE_TABLE = SqlTable(
@@ -187,6 +157,7 @@ TABLES = {"series", "change", "reader", "layout"} | {
         IMPORT_TABLE,
         IMPORTED_TABLE,
         ALARM_TABLE,
+        *EVENT_TABLES,
     )
 }
 """All tables of a store."""

@@ -23,9 +23,9 @@ from heliograph.store.base import (
     SeriesChange,
     SeriesInfo,
     StoredSample,
-    counter_state_text,
-    parse_counter_state,
 )
+from heliograph.store.counter_state import counter_state_text, parse_counter_state
+from heliograph.store.events import EventStore, clean, event_rows
 from heliograph.store.imports import ImportStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
+    from heliograph.store.sql_table import SqlTable
 
 LOCK_TIMEOUT = 5.0
 """Seconds to wait for another writer."""
@@ -56,7 +57,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class SqlStore(ImportStore):
+class SqlStore(ImportStore, EventStore):
     """An SQL store; see `Store` for the contract of its methods."""
 
     def __init__(self) -> None:
@@ -83,7 +84,7 @@ class SqlStore(ImportStore):
         """Run one statement and return its rows."""
 
     @abstractmethod
-    def _upsert_rows(self, table: schema.SqlTable, rows: list[tuple[Any, ...]]) -> None:
+    def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         """Insert these rows, or merge each with the row of the same key."""
 
     @abstractmethod
@@ -187,7 +188,8 @@ class SqlStore(ImportStore):
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
         of_all = (batch.samples, batch.measurements, batch.days, batch.repairs, batch.queries)
         more = (batch.series_info, batch.polls, batch.imports, batch.imported)
-        new = set(map(_of, chain.from_iterable(of_all + more))).union(batch.counters) - self._ids.keys()
+        noticed = (batch.events, batch.facts, batch.oddities)
+        new = set(map(_of, chain.from_iterable(of_all + more + noticed))).union(batch.counters) - self._ids.keys()
         found = {}
         for series in sorted(new):
             self._run(schema.INSERT_SERIES, series)
@@ -314,7 +316,7 @@ class SqlStore(ImportStore):
         return queries_from_rows(series, span, rows)
 
 
-def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.SqlTable, list[tuple[Any, ...]]]]:
+def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:
     """Yield the rows of a batch per table, in the order of the table's columns."""
     yield (
         schema.SAMPLE_TABLE,
@@ -360,6 +362,7 @@ def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[schema.Sq
         [(ids[one.series], one.day.isoformat(), *one[2:]) for one in batch.imported],
     )
     yield schema.ALARM_TABLE, [(_clean(key), at, *map(_clean, texts)) for key, at, *texts in batch.alarms]
+    yield from event_rows(batch, ids)
 
 
 def _in_order(names: Iterable[str]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:
@@ -388,5 +391,4 @@ _metrics, _energies = map(_in_order, (METRICS, ENERGIES))
 
 
 def _clean(text: str | None) -> str | None:
-    """Replace characters that a database rejects: lone surrogates and NUL."""
-    return text and text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text and clean(text)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from heliograph.store.base import SeriesChange
-    from heliograph.store.schema import SqlTable
+    from heliograph.store.sql_table import SqlTable
 
 _T = TypeVar("_T")
 

@@ -57,6 +57,7 @@ VENDORS = {
         token_diagnostics="heliograph.vendors.growatt.openapi.diagnostics",  # noqa: S106 - a module
         portal_client="heliograph.vendors.growatt.portal:GrowattPortal",
         sources="heliograph.vendors.growatt.sources",
+        fault_codes="heliograph.vendors.growatt.fault_codes",
         recording="heliograph.vendors.growatt.recording",
         # An equal call is allowed every five minutes; ten seconds are for clocks that differ.
         token_interval=timedelta(minutes=5, seconds=10),
@@ -71,6 +72,7 @@ VENDORS = {
         settings="heliograph.vendors.goodwe.settings",
         diagnostics="heliograph.vendors.goodwe.diagnostics",
         emulator="heliograph.emulator.clouds.goodwe",
+        fault_codes="heliograph.vendors.goodwe.fault_codes",
         recording="heliograph.vendors.goodwe.recording",
         regions=("global", "eu", "us", "au", "hk", "cn"),
         min_interval=timedelta(minutes=1),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heliograph.errors import CloudError
     from heliograph.keeper import Budget, Keeper, Limits
     from heliograph.keeper.guard import AccountGuard
-    from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.model import Device, HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, VendorEvent
     from heliograph.settings.definition import Setting, Values
 
 
@@ -187,6 +187,17 @@ class ReportsMissingValues(Protocol):
         """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
 
 
+@runtime_checkable
+class ReportsEvents(Protocol):
+    """What an async client has whose API has a fault log."""
+
+    def events(self, plant_id: str, day: date | None = None) -> Awaitable[tuple[VendorEvent, ...]]:
+        """Fetch the newest entries of a plant's fault log; if it is read by day, those of `day`, default: today.
+
+        No request is sent if the account's API has none.
+        """
+
+
 class AsyncSolarClient(BaseSolarClient, Protocol):
     """An async client of one account: the same methods, awaited; on an event loop also those that read stored data."""
 
@@ -257,6 +268,8 @@ class VendorInfo(NamedTuple):
     """The blocking client of the vendor's web portal; empty if it has none."""
     sources: str = ""
     """The module whose `summary(client)` says which API answers which question of an account with several."""
+    fault_codes: str = ""
+    """The module whose `text_of_code(kind, family, code)` is the text of a fault or warning code."""
     recording: str = ""
     """The module whose `calls(dialect, snapshots)` are the reads of a recording; without one, only snapshots are."""
     token_interval: timedelta = timedelta(minutes=5)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from json import dumps
@@ -28,14 +26,14 @@ from heliograph.outputs.prometheus import CONTENT_TYPE, exposition
 from heliograph.store.recovery import REPAIR_COMMAND
 from heliograph.tariffs.money import group_money
 from heliograph.web import series
+from heliograph.web.api_call import DEVICE, PLANT_PATH, RANGE, ApiCall, identity, known_plant, series_of_query
+from heliograph.web.device_api import DEVICE_CALLS
 from heliograph.web.live import EventHub, EventResponse
 from heliograph.web.parameters import (
-    QueryParameter,
     choice,
     choices,
     day,
     integer,
-    moment_or_day,
     parse_parameters,
     text,
 )
@@ -45,10 +43,13 @@ from heliograph.web.ranges import requested_days, requested_range
 from heliograph.web.schemas import account_data, day_data, money_data, plant_data, plant_summary, repair_data
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from heliograph.current import PlantState
-    from heliograph.store.base import Series, Store
+    from heliograph.store.base import Store
+    from heliograph.web.api_call import QueryValues
     from heliograph.web.state import StateCache
 
 _log = logging.getLogger(__name__)
@@ -59,23 +60,8 @@ JSON = "application/json"
 _YEARS = timedelta(days=10 * 366)
 _LIFE = timedelta(days=40 * 366)
 _MONTH = timedelta(days=30)
-_PLANT = "/plants/{vendor}/{plant}"
 _GAUGES = tuple(name for name, metric in METRICS.items() if metric.kind == "gauge")
 _SORTS = ("name", "vendor", "plant", "status", "freshness", "measured_at", *METRICS)
-
-QueryValues = Mapping[str, Any]
-Answer = Callable[["StateCache", QueryValues], Awaitable[dict[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCall:
-    """One API path: summary, parameters, response schema and handler."""
-
-    path: str
-    meaning: str
-    schema: str
-    handler: Answer
-    parameters: tuple[QueryParameter, ...] = ()
 
 
 async def _plants(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
@@ -109,33 +95,12 @@ def _rank(one: PlantState, sort: str) -> Any:
 
 
 async def _plant(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
-    return plant_data(await _known(state_cache, query))
-
-
-async def _known(state_cache: StateCache, query: QueryValues) -> PlantState:
-    """Return the plant of a path; raises `Problem` if there is none."""
-    for one in (await state_cache.current()).plants:
-        if (one.series.vendor, one.series.plant) == (query["vendor"], query["plant"]):
-            return one
-    raise Problem(404, f"unknown plant {query['plant']!r} of {query['vendor']!r}")
-
-
-def _series(one: PlantState, query: QueryValues) -> Series:
-    if query["device"] is None:
-        return one.series
-    for device in one.devices:
-        if device.series.device == query["device"]:
-            return device.series
-    raise Problem(404, f"this plant has no device {query['device']!r}")
-
-
-def _of(one: PlantState, device: str | None) -> dict[str, Any]:
-    return {"vendor": one.series.vendor, "plant": one.series.plant, "device": device, "zone": str(one.zone)}
+    return plant_data(await known_plant(state_cache, query))
 
 
 async def _samples(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
-    one = await _known(state_cache, query)
-    of = _series(one, query)
+    one = await known_plant(state_cache, query)
+    of = series_of_query(one, query)
     since, until = requested_range(state_cache, query, one, timedelta(), _YEARS)
     names = query["metrics"] or _GAUGES
     found = await state_cache.query(
@@ -144,19 +109,19 @@ async def _samples(state_cache: StateCache, query: QueryValues) -> dict[str, Any
     if query["metrics"] is None:
         columns = found["metrics"].items()
         found["metrics"] = {name: column for name, column in columns if any(v is not None for v in column["high"])}
-    return {**_of(one, query["device"]), **found}
+    return {**identity(one, query["device"]), **found}
 
 
 async def _days(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
-    one = await _known(state_cache, query)
-    of = _series(one, query)
+    one = await known_plant(state_cache, query)
+    of = series_of_query(one, query)
     first, last = requested_days(state_cache, query, one, _MONTH, _LIFE)
     found = await state_cache.query(lambda store: store.known_days(of, first, last))
-    return {**_of(one, query["device"]), "days": [day_data(row) for row in found]}
+    return {**identity(one, query["device"]), "days": [day_data(row) for row in found]}
 
 
 async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
-    one = await _known(state_cache, query)
+    one = await known_plant(state_cache, query)
     now = int(state_cache.clock.now())
     first, last = requested_days(state_cache, query, one, _MONTH, _YEARS)
     last = min(last, day_at(now, one.zone))
@@ -174,7 +139,7 @@ async def _money(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
 
 
 async def _repairs(state_cache: StateCache, query: QueryValues) -> dict[str, Any]:
-    one = await _known(state_cache, query)
+    one = await known_plant(state_cache, query)
     since, until = requested_range(state_cache, query, one, _MONTH, _YEARS)
     whose = (one.series, *(device.series for device in one.devices))
 
@@ -204,12 +169,6 @@ async def _alarms(state_cache: StateCache, query: QueryValues) -> dict[str, Any]
     return {"alarms": [alarm_data(one, system.at) for one in found]}
 
 
-_RANGE = (
-    moment_or_day("from", "a time, or a day of the plant's local calendar; default: today, or a month ago"),
-    moment_or_day("to", "a time, or a day, which is included; default: today"),
-)
-_DEVICE = text("device", "one of the plant's devices instead of the plant itself")
-
 CALLS = (
     ApiCall(
         path="/plants",
@@ -228,35 +187,38 @@ CALLS = (
         ),
     ),
     ApiCall(
-        path=_PLANT, meaning="The current state of a plant and its devices.", schema="PlantWithDevices", handler=_plant
+        path=PLANT_PATH,
+        meaning="The current state of a plant and its devices.",
+        schema="PlantWithDevices",
+        handler=_plant,
     ),
     ApiCall(
-        path=f"{_PLANT}/samples",
+        path=f"{PLANT_PATH}/samples",
         meaning="History of a plant in buckets: mean, minimum and maximum of each metric. Buckets of an hour or more "
         "start at the plant's local midnight, and the first may start before from. Default metrics: the powers and the "
         "state of charge, as far as there are any.",
         schema="Samples",
         handler=_samples,
         parameters=(
-            *_RANGE,
+            *RANGE,
             choices("metrics", "comma-separated metrics", METRICS),
             integer("points", "maximum number of buckets; a clock change may add one", 1, series.MAX_BUCKETS, 500),
-            _DEVICE,
+            DEVICE,
         ),
     ),
     ApiCall(
-        path=f"{_PLANT}/days",
+        path=f"{PLANT_PATH}/days",
         meaning="Energies per day of the plant's local calendar, in kWh.",
         schema="Days",
         handler=_days,
         parameters=(
             day("from", "the first day; default: 30 days before the last"),
             day("to", "the last day; default: today"),
-            _DEVICE,
+            DEVICE,
         ),
     ),
     ApiCall(
-        path=f"{_PLANT}/money",
+        path=f"{PLANT_PATH}/money",
         meaning="Cost, income, savings and avoided CO2 of days, months or years at the configured tariffs. Without a "
         "tariff there are no periods; a value that is unknown for all days of a period is null.",
         schema="Money",
@@ -268,12 +230,13 @@ CALLS = (
         ),
     ),
     ApiCall(
-        path=f"{_PLANT}/repairs",
+        path=f"{PLANT_PATH}/repairs",
         meaning="Rejected values of the plant and its devices, newest first.",
         schema="Repairs",
         handler=_repairs,
-        parameters=(*_RANGE, integer("limit", "maximum number of values", 1, 2000, 500)),
+        parameters=(*RANGE, integer("limit", "maximum number of values", 1, 2000, 500)),
     ),
+    *DEVICE_CALLS,
     ApiCall(
         path="/alarms",
         meaning="Alarms that are not over; with a state, those in that state.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.alarms.model import RULES, AlarmState
 from heliograph.collect.freshness import Freshness
 from heliograph.metrics import ENERGIES, METRICS, published_value
-from heliograph.model import Quality, Status
+from heliograph.model import EventKind, Quality, Status
 from heliograph.tariffs.money import MONEY
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.keeper import Budget
-    from heliograph.store.base import Day, PollStatus, Repair
+    from heliograph.store.base import Day, PollStatus, Repair, StoredEvent
     from heliograph.tariffs.money import PeriodMoney
 
 Schema = dict[str, Any]
@@ -113,6 +113,20 @@ def repair_data(one: Repair) -> dict[str, Any]:
         "raw": published_value(one.raw),
         "kept": published_value(one.kept),
         "reason": one.reason,
+    }
+
+
+def event_data(one: StoredEvent) -> dict[str, Any]:
+    """Return an event."""
+    return {
+        "device": one.series.device or None,
+        "kind": one.kind,
+        "code": one.code,
+        "text": one.text,
+        "advice": one.advice,
+        "started_at": iso_utc(one.started_at),
+        "ended_at": iso_utc(one.ended_at),
+        "source": one.source,
     }
 
 
@@ -287,6 +301,19 @@ SCHEMAS: dict[str, Schema] = {
         reason=TEXT,
     ),
     "Repairs": _object(vendor=TEXT, plant=TEXT, zone=TEXT, total=INTEGER, repairs=list_of("Repair")),
+    "Event": _object(
+        device=_or_null(TEXT) | {"description": "serial number; null for the plant itself"},
+        kind=_enum(EventKind),
+        code=TEXT | {"description": "the code of a fault or warning, or the name of what changed"},
+        text=TEXT,
+        advice=TEXT | {"description": "what the vendor advises, if it does"},
+        started_at=DATE_TIME,
+        ended_at=_or_null(DATE_TIME) | {"description": "equal to the start if the log has no ends"},
+        source=TEXT | {"description": "poll: noticed by the collector; fault log: the vendor's"},
+    ),
+    "Events": _object(
+        vendor=TEXT, plant=TEXT, device=_or_null(TEXT), zone=TEXT, total=INTEGER, events=list_of("Event")
+    ),
     "Account": _object(
         account=TEXT,
         vendor=TEXT,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from math import fsum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.local_time import day_at, day_bounds, day_start
 from heliograph.metrics import published_value
@@ -69,6 +70,47 @@ def columns(
         "starts": [iso_utc(one.starts_at) for one in found],
         "metrics": {name: _column(found, place) for place, name in enumerate(metrics)},
     }
+
+
+def measurement_columns(
+    store: Store, series: Series, zone: tzinfo, metrics: Sequence[str], since: int, until: int, points: int
+) -> dict[str, Any]:
+    """Return mean, minimum and maximum of each device metric per bucket; texts are left out."""
+    seconds = bucket_seconds(since, until, points)
+    starts: list[int] = []
+    columns: dict[str, list[MeasurementBucket]] = {name: [] for name in metrics}
+    for start, end, step in uniform_runs(since, until, seconds, zone):
+        rows = store.measurements(series, start, end)
+        for number, group in groupby(rows, lambda row: (row.measured_at - start) // step):  # noqa: B023 - used at once
+            starts.append(start + number * step)
+            members = list(group)
+            for name, column in columns.items():
+                values = [value for row in members if isinstance(value := row.values.get(name), float)]
+                column.append(_measurement_bucket(values))
+    return {
+        "seconds": seconds,
+        "starts": [iso_utc(one) for one in starts],
+        "metrics": {
+            name: {
+                "mean": [published_value(one.mean) for one in column],
+                "low": [published_value(one.low) for one in column],
+                "high": [published_value(one.high) for one in column],
+            }
+            for name, column in columns.items()
+        },
+    }
+
+
+class MeasurementBucket(NamedTuple):
+    """Mean, minimum and maximum of one device metric; None for a gap."""
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def _measurement_bucket(values: Sequence[float]) -> MeasurementBucket:
+    return MeasurementBucket(fsum(values) / len(values), min(values), max(values)) if values else MeasurementBucket()
 
 
 def _column(found: Sequence[Bucket], place: int) -> dict[str, list[float | None]]:

@@ -22,7 +22,8 @@ from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
-from heliograph.store.base import Batch, PollStatus, measurements_of, samples_of, series_info_of, series_of
+from heliograph.store.base import Batch, PollStatus, series_of
+from heliograph.store.snapshot_rows import measurements_of, samples_of, series_info_of
 from heliograph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

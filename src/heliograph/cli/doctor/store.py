@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.doctor.result import ok, problem
+from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.cli.status import shown_store
 from heliograph.errors import ConfigError, StoreError, StoreMissing
 from heliograph.store import open_store
@@ -14,11 +15,13 @@ from heliograph.store.repair import repair_store
 from heliograph.store.sqlite import store_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     from heliograph.cli.doctor.result import Check
+    from heliograph.store.base import Oddity
     from heliograph.store.repair import CopiedFile, RepairReport
+
+_MAX_KINDS = 8
 
 
 def check_store(where: str) -> Iterator[Check]:
@@ -26,6 +29,7 @@ def check_store(where: str) -> Iterator[Check]:
     try:
         with open_store(where, create=False) as store:
             plants = sum(not info.series.device for info in store.series())
+            oddities = store.oddities()
             store.latest()
             damaged = store.damaged_file
             name = getattr(store, "file", damaged)
@@ -40,9 +44,28 @@ def check_store(where: str) -> Iterator[Check]:
         yield problem("store", f"{name} is damaged ({damage}); stop the collector, then run: {repair_command(name)}")
     elif damaged is None:
         yield ok("store", f"{plants} plant{'s' * (plants != 1)} in {shown_store(where)}")
+        yield from oddity_checks(oddities)
     else:
         text = f"{damaged} is damaged; new samples are stored in {name}; stop the collector, then run: "
         yield problem("store", text + repair_command(damaged))
+
+
+def oddity_checks(oddities: Sequence[Oddity]) -> Iterator[Check]:
+    """Report what could not be used in the answers of the clouds, per kind; nothing if there is none."""
+    kinds: dict[str, list[Oddity]] = {}
+    for one in oddities:
+        kinds.setdefault(one.what, []).append(one)
+    for what, found in list(kinds.items())[:_MAX_KINDS]:
+        times, newest = sum(one.times for one in found), max(found, key=lambda one: one.seen_at)
+        at = f"{datetime.fromtimestamp(newest.seen_at, UTC):%Y-%m-%d}"
+        places = f" of {len(found)} devices" if len(found) > 1 else ""
+        text = f"{what}: {times:,} times in the answers{places}, last on {at}, as {newest.example!r}; it is left out"
+        yield warning("answers", text)
+    if len(kinds) > _MAX_KINDS:
+        yield warning("answers", f"{len(kinds) - _MAX_KINDS} further kinds of values that could not be used")
+    if kinds:
+        advice = "a recording helps to support them (docs/record.md): heliograph record"
+        yield ok("answers", advice)
 
 
 def _structural_error(file: Path) -> str | None:

@@ -98,7 +98,7 @@ def describe_plant(
 
     `controls` are the entities that change its settings.
     """
-    own = (_STATUS, _FRESHNESS, _MEASURED_AT, _ALARM)
+    own = (_STATUS, _FRESHNESS, _MEASURED_AT, _ALARM, _LAST_EVENT)
     return HaDevice(
         node_id=topics.node_id(plant.series),
         state_topic=topics.state(plant.series),
@@ -289,6 +289,12 @@ _ALARM = HaEntity(
         "json_attributes_template": "{{ {'alarms': value_json.alarms} | tojson }}",
     },
     "binary_sensor",
+)
+
+_LAST_EVENT = HaEntity(
+    "last_event",
+    "Last event",
+    {**_DIAGNOSTIC, "json_attributes_template": "{{ value_json.event | tojson if value_json.event else '{}' }}"},
 )
 
 _COUNT = {**_DIAGNOSTIC, "state_class": "measurement", "unit_of_measurement": "requests"}

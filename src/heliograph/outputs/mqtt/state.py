@@ -13,6 +13,7 @@ from heliograph.collect.freshness import Freshness
 from heliograph.current import CurrentState
 from heliograph.metrics import METRICS, published_value
 from heliograph.metrics.device import DEVICE_METRICS
+from heliograph.model import EventKind
 from heliograph.outputs.mqtt import discovery as ha
 from heliograph.outputs.mqtt.topics import Topics, display_text
 from heliograph.tariffs.money import MONEY
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from heliograph.current import AccountStatus, DeviceState, PlantState
     from heliograph.outputs.mqtt.discovery import HaEntity
     from heliograph.outputs.mqtt.settings_control import SettingsControl
-    from heliograph.store.base import PollStatus, Series, Store
+    from heliograph.store.base import PollStatus, Series, Store, StoredEvent
     from heliograph.tariffs.reader import MoneyToday
 
 
+EVENT_DAYS = 30
+"""Days for which the last event of a plant is published."""
+_MAX_EVENTS = 10_000
 _LOCKED = {"locked", "blocked"}
 
 
@@ -75,12 +79,13 @@ class DesiredState:
             if (today := self._money.today(store, one.series, one.zone, one.values, one.measured_at, now))
         }
         controls = {} if self._control is None else self._control.update(plants)
+        events = _newest_events(store, now)
         alarms = [(one, state) for one in stored_alarms(store) if one.is_active and (state := one.state(now))]
         discovery: dict[str, str] = {}
         if self._config.discovery != "none":
             for device in self._ha_devices(accounts, plants, money, controls):
                 discovery.update(self._discovery_messages(device, self._config.discovery))
-        states = dict(self._states(accounts, plants, money, alarms))
+        states = dict(self._states(accounts, plants, money, alarms, events))
         if self._control is not None:
             states |= {topic: _json(settings) for topic, settings in self._control.states()}
         return discovery | states | {self._topics.status: ha.ONLINE}
@@ -121,12 +126,14 @@ class DesiredState:
         plants: Iterable[PlantState],
         money: Mapping[Series, MoneyToday],
         alarms: Sequence[tuple[Alarm, AlarmState]],
+        events: Mapping[Series, StoredEvent],
     ) -> Iterator[tuple[str, str]]:
         for account in accounts:
             yield self._topics.account(account.name), _json(account_state(account))
         for plant in plants:
             own = [one for one in alarms if one[0].subject[:2] == plant.series[:2]]
-            yield self._topics.state(plant.series), _json(plant_state(plant, money.get(plant.series), own))
+            event = events.get(plant.series)
+            yield self._topics.state(plant.series), _json(plant_state(plant, money.get(plant.series), own, event))
             yield self._topics.availability(plant.series), availability(plant)
             for device in plant.devices:
                 known = self._reported_metrics(device.series, device.measurements) & DEVICE_METRICS.keys()
@@ -134,7 +141,10 @@ class DesiredState:
 
 
 def plant_state(
-    plant: PlantState, money: MoneyToday | None = None, alarms: Sequence[tuple[Alarm, AlarmState]] = ()
+    plant: PlantState,
+    money: MoneyToday | None = None,
+    alarms: Sequence[tuple[Alarm, AlarmState]] = (),
+    event: StoredEvent | None = None,
 ) -> dict[str, Any]:
     """Return the state message of a plant: flat, with every metric (None if unknown), and money.
 
@@ -153,7 +163,42 @@ def plant_state(
         "provisional": sorted(plant.provisional),
         "alarm": any(state is not AlarmState.SNOOZED for _, state in alarms),
         "alarms": [_alarm(*one) for one in alarms],
+        "last_event": event and event_title(event),
+        "event": event and event_details(event),
         **(money_state(money) if money else {}),
+    }
+
+
+def _newest_events(store: Store, now: int) -> dict[Series, StoredEvent]:
+    """Return the newest event of each plant in the last weeks."""
+    found: dict[Series, StoredEvent] = {}
+    for event in store.events(now - EVENT_DAYS * 24 * 3600, now + 24 * 3600, limit=_MAX_EVENTS):
+        found.setdefault(event.series._replace(device=""), event)
+    return found
+
+
+def event_title(event: StoredEvent) -> str:
+    """Return an event in a few words, as the state of an entity.
+
+    >>> from heliograph.model import EventKind
+    >>> event_title(StoredEvent(Series("growatt", "1"), 0, EventKind.FAULT, "302", 0, text="no AC connection"))
+    'fault 302: no AC connection'
+    """
+    code = f" {event.code}" if event.kind in {EventKind.FAULT, EventKind.WARNING} and event.code else ""
+    return display_text(f"{event.kind}{code}" + (f": {event.text}" if event.text else ""), 200)
+
+
+def event_details(event: StoredEvent) -> dict[str, Any]:
+    """Return an event as attributes of an entity."""
+    return {
+        "device": display_text(event.series.device) or None,
+        "kind": event.kind.value,
+        "code": display_text(event.code),
+        "text": display_text(event.text, 300),
+        "advice": display_text(event.advice, 300),
+        "started_at": _iso(event.started_at),
+        "ended_at": None if event.ended_at is None else _iso(event.ended_at),
+        "source": display_text(event.source),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
 from heliograph.keeper.limits import Limits
 from heliograph.vendors.goodwe.auth import GoodWeProtocol
+from heliograph.vendors.goodwe.events import GoodWeEvents
 from heliograph.vendors.goodwe.history import GoodWeHistory
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
@@ -28,12 +29,26 @@ class _GoodWeAccount(AccountClient):
 
 
 class GoodWe(
-    _GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeSnapshots, GoodWeHistory, GoodWeSettings, BlockingClient
+    _GoodWeAccount,
+    GoodWeCalls,
+    SemsPlusCalls,
+    GoodWeSnapshots,
+    GoodWeHistory,
+    GoodWeEvents,
+    GoodWeSettings,
+    BlockingClient,
 ):
     """Blocking client of one GoodWe account; uses the dialect that serves the account."""
 
 
 class AsyncGoodWe(
-    _GoodWeAccount, GoodWeCalls, SemsPlusCalls, GoodWeSnapshots, GoodWeHistory, GoodWeSettings, AsyncClient
+    _GoodWeAccount,
+    GoodWeCalls,
+    SemsPlusCalls,
+    GoodWeSnapshots,
+    GoodWeHistory,
+    GoodWeEvents,
+    GoodWeSettings,
+    AsyncClient,
 ):
     """Async client of one GoodWe account, with the same methods."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.measurements import Measurements, numbered, parse_measurements, row
+from heliograph.core.measurements import Measurements, find_oddities, numbered, parse_measurements, row
 from heliograph.core.parsing import parse_number
 
 if TYPE_CHECKING:
@@ -93,9 +93,16 @@ PLUS_METER = (
 PLUS_TABLES = {"INVERTER": PLUS_INVERTER, "BAT_SYS": PLUS_BATTERY, "SMART_METER": PLUS_METER}
 
 
-def measure_sems_inverter(registers: Mapping[str, Any], frame: Mapping[str, Any]) -> Measurements:
-    """Return the measurements in an inverter's `invert_full` and in its last frame."""
-    found = parse_measurements(SEMS_FRAME, frame)
+SEMS_ROW = (row("fault_code", "fault_message"),)
+"""The inverter itself: keys of the app's texts, as "e-G3-12-0_warning"."""
+
+
+def measure_sems_inverter(inverter: Mapping[str, Any]) -> Measurements:
+    """Return the measurements in an inverter's `invert_full`, in its last frame, and beside them."""
+    registers, frame = (_object(inverter.get(name)) for name in ("invert_full", "d"))
+    found = parse_measurements(SEMS_FRAME, frame) | parse_measurements(SEMS_ROW, inverter)
+    if isinstance(code := found.get("fault_code"), str):
+        found["fault_code"] = code.removesuffix("_warning").upper()
     found |= {name: value for name, value in parse_measurements(SEMS_INVERTER, registers).items() if value is not None}
     # Quirk: without a battery the state of health is -0.1 and the voltage a sentinel (capture of 2021); the limits
     # that remain are of no battery.
@@ -108,6 +115,20 @@ def measure_sems_inverter(registers: Mapping[str, Any], frame: Mapping[str, Any]
     elif isinstance(power, float):
         found["meter_power"] = -power + 0.0
     return found
+
+
+def sems_oddities(inverter: Mapping[str, Any]) -> dict[str, str]:
+    """Return what could not be used in an inverter's `invert_full`."""
+    return find_oddities(SEMS_INVERTER, _object(inverter.get("invert_full")))
+
+
+def plus_oddities(device_type: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what could not be used in SEMS+ factors by code."""
+    return find_oddities(PLUS_TABLES.get(device_type, ()), body)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def measure_plus(device_type: str, body: Mapping[str, Any]) -> Measurements:

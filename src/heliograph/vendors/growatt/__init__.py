@@ -12,7 +12,7 @@ from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.transports import TIMEOUT
 from heliograph.vendors.growatt.api import GrowattCalls
 from heliograph.vendors.growatt.auth import LIMITS, GrowattProtocol, resolve_server
-from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
+from heliograph.vendors.growatt.composite import GrowattEvents, GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.params import Timespan, hash_password
 from heliograph.vendors.growatt.routing import PASSWORD_INTERVAL, RoutedOperations
 from heliograph.vendors.growatt.settings import GrowattSettings
@@ -250,7 +250,14 @@ def _token_server(server: str) -> str:
 
 
 class Growatt(
-    RoutedOperations, _GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, BlockingClient
+    RoutedOperations,
+    _GrowattAccount,
+    GrowattCalls,
+    GrowattSnapshots,
+    GrowattHistory,
+    GrowattEvents,
+    GrowattSettings,
+    BlockingClient,
 ):
     """A blocking client of one Growatt account; regions are eu (the default), us, cn, au and more."""
 
@@ -286,7 +293,14 @@ class Growatt(
 
 
 class AsyncGrowatt(
-    RoutedOperations, _GrowattAccount, GrowattCalls, GrowattSnapshots, GrowattHistory, GrowattSettings, AsyncClient
+    RoutedOperations,
+    _GrowattAccount,
+    GrowattCalls,
+    GrowattSnapshots,
+    GrowattHistory,
+    GrowattEvents,
+    GrowattSettings,
+    AsyncClient,
 ):
     """An async client of one Growatt account: the same methods, awaited."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from heliograph.core.session import Session
-    from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot
+    from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, VendorEvent
     from heliograph.vendors.base import LivePoll, PollRhythm
 
 
@@ -114,6 +114,25 @@ class HistoryOperations(ImplementedOperations):
         session: Session = yield ENSURE_SESSION
         found: HistoryCost = yield from self._module("history").history_cost(session, plant_id)
         return found
+
+
+class EventOperations(ImplementedOperations):
+    """The fault log of an account's plants."""
+
+    @composite
+    def events(self, plant_id: str, day: date | str | None = None) -> FlowGenerator[tuple[VendorEvent, ...]]:
+        """The newest entries of a plant's fault log; the token API's is read by day, default: today.
+
+        The password API has none that is documented: nothing is fetched.
+        """
+        found: tuple[VendorEvent, ...] = yield from self._module("events").events(str(plant_id), day and parse_day(day))
+        return found
+
+
+class GrowattEvents(EventOperations):
+    """The fault log by the password API."""
+
+    _package = "heliograph.vendors.growatt"
 
 
 class GrowattSnapshots(SnapshotOperations):

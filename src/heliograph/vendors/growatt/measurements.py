@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.core.measurements import (
     Measurements,
+    find_oddities,
     numbered,
     parse_measurements,
     row,
@@ -58,6 +59,9 @@ _STATE = (
     row("fault_code", "errorCode"),
     row("warning_code", "warnCode"),
     row("fault_text", "errorText"),
+    row("warning_text", "warnText"),
+    row("datalogger", "dataLogSn"),
+    row("firmware", "fwVersion"),
 )
 _SHARED = (
     row("power_factor", "pf"),
@@ -263,6 +267,7 @@ NOAH = (
     row("temperature", "systemTemp"),
     row("work_mode", "workMode"),
     row("fault_code", "faultStatus"),
+    row("datalogger", "datalogSn"),
 )
 """NOAH and NEXA: `noah_system_status`, V4 `noah`."""
 
@@ -305,6 +310,11 @@ def measure(family: str, body: Mapping[str, Any]) -> Measurements:
     elif family in ("mix", "spa", "sph-s"):
         _complete_sph(found, body)
     return without_absent_parts(found)
+
+
+def unusable(family: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what could not be used in a device's object of either API."""
+    return find_oddities(TABLES.get(family, ()), body)
 
 
 def measure_mix(status: Mapping[str, Any], detail: Mapping[str, Any]) -> Measurements:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import DeviceSnapshot, Status
-from heliograph.vendors.growatt.measurements import measure, measure_mix
+from heliograph.vendors.growatt.measurements import measure, measure_mix, unusable
 from heliograph.vendors.growatt.params import is_ambiguous
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def tlx(device: Device, detail: dev.TlxDetail, now: datetime) -> DeviceSnapshot:
     status = Status.OFFLINE if asleep else _STATUS.get(detail.status)
     if asleep:
         return device_snapshot(device, status, measured_at, all_missing(values), "tlx_detail")
-    return device_snapshot(device, status, measured_at, values, "tlx_detail", measure("tlx", detail.body))
+    return device_snapshot(device, status, measured_at, values, "tlx_detail", *_measured("tlx", detail.body))
 
 
 def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> DeviceSnapshot:
@@ -91,7 +91,7 @@ def inverter(device: Device, detail: dev.InverterDetail, now: datetime) -> Devic
     measured_at = None if unknown else parse_timestamp(detail.time, now)
     if unknown:
         return device_snapshot(device, status, measured_at, all_missing(values), "inverter_detail")
-    return device_snapshot(device, status, measured_at, values, "inverter_detail", measure("inverter", detail.body))
+    return device_snapshot(device, status, measured_at, values, "inverter_detail", *_measured("inverter", detail.body))
 
 
 def mix(
@@ -130,7 +130,7 @@ def storage(
     status_text = (live.status_text or "").lower()
     status = Status.FAULT if "fault" in status_text else Status.OFFLINE if live.lost else Status.ONLINE
     measured_at = parse_timestamp(live.time, now)
-    return device_snapshot(device, status, measured_at, values, "storage_params", measure("storage", live.body))
+    return device_snapshot(device, status, measured_at, values, "storage_params", *_measured("storage", live.body))
 
 
 def spa(device: Device, row: plants.DeviceRow | None, energy: plants.PlantEnergy) -> DeviceSnapshot:
@@ -149,7 +149,7 @@ def noah(device: Device, status: balcony.NoahStatus) -> DeviceSnapshot:
     if status.load_power is not None or status.grid_power is not None:
         values |= {m.LOAD_POWER: status.load_power, m.GRID_POWER: status.grid_power}
     state, call = _NOAH_STATUS.get(status.status or ""), f"{device.family}_system_status"
-    return device_snapshot(device, state, None, values, call, measure("noah", status.body))
+    return device_snapshot(device, state, None, values, call, *_measured("noah", status.body))
 
 
 def plant_values(info: plants.PlantInfo, devices: Iterable[DeviceSnapshot]) -> dict[str, tuple[float | None, str]]:
@@ -195,6 +195,7 @@ def device_snapshot(
     values: Mapping[Metric, float | None],
     call: str,
     measurements: Mapping[str, float | str | None] | None = None,
+    oddities: Mapping[str, str] | None = None,
 ) -> DeviceSnapshot:
     """Build a device snapshot; negative solar power becomes 0, missing values are None."""
     named = {
@@ -208,7 +209,13 @@ def device_snapshot(
         values=named,
         sources=dict.fromkeys(named, call),
         measurements=measurements or {},
+        oddities=oddities or {},
     )
+
+
+def _measured(family: str, body: Mapping[str, Any]) -> tuple[Mapping[str, float | str | None], Mapping[str, str]]:
+    """Return the measurements in a device's object, and what could not be used of it."""
+    return measure(family, body), unusable(family, body)
 
 
 def all_missing(values: Values) -> Values:

@@ -17,6 +17,7 @@ from heliograph.vendors.growatt.composite import GrowattSnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from heliograph.core.endpoint import Operation
     from heliograph.model import Plant, Snapshot
@@ -122,6 +123,11 @@ def _without_other_counters(account: Any, found: Snapshot, by_portal: Sequence[s
         if found.plant.id in by_portal and account.read_by_portal_before(found.plant.id)
         else found
     )
+
+
+def events(account: Any, plant_id: str, day: date | None = None) -> Route[Any]:
+    """Read the fault log by the portal: the app's is not documented."""
+    return (yield partial(account.portal_api.events, plant_id, day))
 
 
 def log_in(account: Any) -> Route[None]:

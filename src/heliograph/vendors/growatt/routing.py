@@ -16,7 +16,7 @@ from heliograph.errors import CloudError, RequestRefused
 from heliograph.eventlog import EventLogger, LogEvent
 from heliograph.local_time import parse_day
 from heliograph.vendors.growatt import portal_routes
-from heliograph.vendors.growatt.composite import GrowattHistory, GrowattSnapshots
+from heliograph.vendors.growatt.composite import GrowattEvents, GrowattHistory, GrowattSnapshots
 from heliograph.vendors.growatt.settings import GrowattSettings
 
 if TYPE_CHECKING:
@@ -190,6 +190,13 @@ def _history_cost(account: Any, plant_id: str) -> Steps[Any]:
     return replace(energies, curve=curves.curve)
 
 
+def _events(account: Any, plant_id: str, day: date | None = None) -> Steps[Any]:
+    """Read the fault log by the token, or by the portal if the token may not read the plant."""
+    if plant_id in account.refused_plants():
+        return (yield partial(account.portal_api.events, plant_id, day)) if account.portal_api else ()
+    return (yield partial(account.token_api.events, plant_id, day))
+
+
 def _read_settings(account: Any, device: Device) -> Steps[Any]:
     """Return the settings by password, which reports all in one request, and by token what that does not report."""
     from heliograph.vendors.growatt import sources  # noqa: PLC0415 - accounts with both only
@@ -272,6 +279,7 @@ class RoutedOperations:
     period_energies = RoutedOperation(GrowattHistory.period_energies, _period_energies)
     first_day = RoutedOperation(GrowattHistory.first_day, _first_day)
     history_cost = RoutedOperation(GrowattHistory.history_cost, _history_cost)
+    events = RoutedOperation(GrowattEvents.events, _events, portal_route=portal_routes.events)
     read_settings = RoutedOperation(GrowattSettings.read_settings, _read_settings)
     write_setting = RoutedOperation(GrowattSettings.write_setting, _write_setting, _is_written_by_token)
     log_in = RoutedOperation(portal_routes.LOG_IN, _log_in, portal_route=portal_routes.log_in)

@@ -11,6 +11,7 @@ from heliograph.collect.freshness import Freshness
 from heliograph.web.page import chart, flow, totals
 from heliograph.web.page.alarms import plant_alarm_notices
 from heliograph.web.page.device import device_path
+from heliograph.web.page.events import events_path
 from heliograph.web.page.format import (
     GAP,
     clock_time,
@@ -100,6 +101,7 @@ def _flow(plant: PlantState) -> h.Element:
 def _devices(plant: PlantState, now: int) -> h.Element:
     return h.section(".card", aria_labelledby="devices")[
         h.h2(id="devices")["Devices"],
+        h.a(href=events_path(plant))["Events"],
         h.div(".wide")[
             h.table(".rows")[
                 h.thead[

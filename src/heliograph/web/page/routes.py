@@ -16,7 +16,7 @@ from heliograph.errors import ConfigError, StoreError
 from heliograph.local_time import day_at
 from heliograph.metrics import ENERGIES
 from heliograph.store.base import Series
-from heliograph.web.page import download, fleet, history, report, report_page
+from heliograph.web.page import download, events, fleet, history, report, report_page
 from heliograph.web.page.device import device_page
 from heliograph.web.page.layout import not_found_page, plant_path
 from heliograph.web.page.plant import plant_page
@@ -43,6 +43,7 @@ _TYPES = {
 }
 _REFRESH_HEADER = "x-heliograph-refresh"
 """Sent by page.js when an open page fetches itself again."""
+_DAY = 86400
 _VENDORED = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
 """Files served from an installed package, as released by their author."""
 _ASSETS = (
@@ -81,6 +82,7 @@ def routes(
         Route("/", _with_error_pages(page.front)),
         Route(route_path("/plant/{vendor}/{plant}"), _with_error_pages(page.plant)),
         Route(route_path("/plant/{vendor}/{plant}/device/{device}"), _with_error_pages(page.device)),
+        Route(route_path("/plant/{vendor}/{plant}/events"), _with_error_pages(page.events)),
         Route(route_path("/plant/{vendor}/{plant}/report"), _with_error_pages(page.report)),
         Route(route_path("/plant/{vendor}/{plant}/data.csv"), _with_error_pages(page.data)),
         Route("/status", _with_error_pages(page.status)),
@@ -148,6 +150,15 @@ class Page:
                     self._note_load(request, [plant])
                     return HTMLResponse(device_page(plant, device, now))
         raise HTTPException(404, "Unknown device")
+
+    async def events(self, request: Request) -> Response:
+        """Return the page with the events of a plant."""
+        now = await self._state_cache.current()
+        plant = _plant_of(request, now)
+        found = await self._state_cache.query(
+            lambda store: store.events(0, now.at + _DAY, plant.series, events.MAX_SHOWN + 1)
+        )
+        return HTMLResponse(events.events_page(plant, now, found))
 
     async def status(self, request: Request) -> Response:
         """Return the status page."""

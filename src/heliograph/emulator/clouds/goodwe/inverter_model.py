@@ -10,6 +10,7 @@ from zlib import crc32
 
 from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.goodwe.families import FAMILIES
+from heliograph.emulator.fault_log import present_fault
 
 if TYPE_CHECKING:
     from heliograph.emulator.api import EmulatedAccount, EmulatedPlant, HouseholdView, RequestContext
@@ -35,6 +36,8 @@ class EmulatedInverter:
     now: datetime
     date_format: str
     values: dict[str, float]
+    fault: str = ""
+    """The code of its present fault."""
 
     @property
     def relation_id(self) -> str:
@@ -136,9 +139,20 @@ def inverters_of(plant: EmulatedPlant, account: EmulatedAccount, context: Reques
         values = home.values(at)
         awake = values["pv_power"] > 0 or bool(home.battery_capacity)
         status = 1 if awake else -1 if family.offline_at_night else 0
+        fault = present_fault(context) or ""
+        status = 2 if fault and status > 0 else status
         last_frame = _last_daylight(home, at) if status < 0 else at
         inverter = EmulatedInverter(
-            family, serial, plant.id, home, status, last_frame, context.now(), account_date_format(account), values
+            family,
+            serial,
+            plant.id,
+            home,
+            status,
+            last_frame,
+            context.now(),
+            account_date_format(account),
+            values,
+            fault,
         )
         inverters.append(inverter)
     return inverters

@@ -102,7 +102,7 @@ def inverter_entry(inverter: EmulatedInverter) -> dict[str, Any]:
         "last_refresh_time": inverter.last_frame_text,
         "bms_status": texts["bms_status"],
         "pw_id": inverter.plant,
-        "fault_message": "",
+        "fault_message": f"{inverter.fault}_warning" if inverter.fault else "",
         "warning_code": None,
         "battery_power": full["total_pbattery"] if inverter.has_battery else 429483622.5,
         "point_index": "1",

@@ -18,6 +18,7 @@ from heliograph.emulator.clouds.goodwe.plus_context import (
     plant_of,
     to_kilowatts,
 )
+from heliograph.emulator.fault_log import logged_faults
 from heliograph.vendors.goodwe.plus.api import SemsPlusCalls
 
 if TYPE_CHECKING:
@@ -262,6 +263,34 @@ def _energies(inverter: EmulatedInverter) -> Iterator[dict[str, float]]:
 def alarm_count(call: GoodWeCallContext) -> dict[str, int]:
     """Return the number of alarms, always 0; the real shape is unpublished."""
     return {"total": 0}
+
+
+@PLUS_ROUTER.route(SemsPlusCalls.plus_alarm_page)
+def alarm_page(call: GoodWeCallContext) -> dict[str, Any]:
+    """Return the fault log of the first of the plants that are asked for, on one page."""
+    asked = call.arguments.get("stationids", "")
+    plant = next((plant for plant in call.account.plants if plant.id in asked), None)
+    if plant is None:
+        raise GoodWeFailure(*NO_ACCESS)
+    rows = []
+    for fault in logged_faults(plant, call.context):
+        start, end = ("" if at is None else f"{at.timestamp() * 1000:.0f}" for at in (fault.started_at, fault.ended_at))
+        rows.append(
+            {
+                "warningid": f"{plant.id}{start}",
+                "warning_code": fault.code,
+                "error_code": "4096",
+                "warningNameEn": "Grid Waveform Abnormal",
+                "warningname": f"{fault.code}_warning",
+                "alarmLevel": "Total_FaultLevel_Fault",
+                "status": 1 if fault.ended_at else 0,
+                "devicesn": plant.devices[0],
+                "happentime": start,
+                "recoverytime": end or None,
+                "stationId": plant.id,
+            }
+        )
+    return {"dataList": rows, "current": 1, "total": len(rows), "size": 50}
 
 
 @PLUS_ROUTER.route(SemsPlusCalls.plus_ev_charger, SemsPlusCalls.plus_last_charge)

@@ -14,6 +14,7 @@ from heliograph.emulator.clouds.goodwe.deprecation import named_plant
 from heliograph.emulator.clouds.goodwe.history import energies_of
 from heliograph.emulator.clouds.goodwe.inverter_model import inverters_of
 from heliograph.emulator.clouds.goodwe.inverters import inverter_entry
+from heliograph.emulator.fault_log import logged_faults
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
 
 if TYPE_CHECKING:
@@ -101,8 +102,20 @@ def powerflow(call: GoodWeCallContext) -> dict[str, Any]:
 
 @LEGACY_ROUTER.route(GoodWeCalls.warnings)
 def warnings(call: GoodWeCallContext) -> dict[str, Any]:
-    """Return empty warnings for all inverters of a plant."""
-    return {"list": [{"sn": serial, "warning": []} for serial in require_plant(call).devices]}
+    """Return the warnings of a plant's main inverter; the format of their time is not published."""
+    plant = require_plant(call)
+    zone = plant.households[0].zone
+    rows = [
+        {
+            "warning_code": fault.code,
+            "error_code": "",
+            "happen_time": fault.started_at and f"{fault.started_at.astimezone(zone):%m/%d/%Y %H:%M:%S}",
+        }
+        for fault in logged_faults(plant, call.context)
+        if fault.ended_at is None
+    ]
+    first, *others = plant.devices
+    return {"list": [{"sn": first, "warning": rows}, *({"sn": serial, "warning": []} for serial in others)]}
 
 
 @LEGACY_ROUTER.route(GoodWeCalls.plant_history_list)

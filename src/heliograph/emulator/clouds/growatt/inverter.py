@@ -10,6 +10,7 @@ from heliograph.emulator.clouds.growatt import charts, html
 from heliograph.emulator.clouds.growatt.context import ROUTER, GrowattCallContext, GrowattDevice, GrowattFailure
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, tenth, timestamp
 from heliograph.emulator.clouds.growatt.templates import inverter_bean
+from heliograph.emulator.fault_log import fault_members
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def detail(call: GrowattCallContext) -> dict[str, Any]:
         "time": timestamp(device.local_time),
         **_measured(device),
         **_counted(device, forgets=call.context.fault("zero_totals") is not None),
+        **fault_members(call.context),
     }
 
 

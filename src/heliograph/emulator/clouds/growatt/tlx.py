@@ -16,6 +16,7 @@ from heliograph.emulator.clouds.growatt.context import (
 )
 from heliograph.emulator.clouds.growatt.formatting import decimal, float32, java_date, kilowatt, tenth, timestamp, zeros
 from heliograph.emulator.clouds.growatt.templates import tlx_detail_bean, tlx_settings_bean
+from heliograph.emulator.fault_log import fault_members
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def detail(call: GrowattCallContext) -> dict[str, Any]:
     bean = tlx_detail_bean()
     if device is not None and not device.asleep:
         bean |= _state(device) | _powers(device) | _energies(device) | (_battery(device) if device.has_battery else {})
+        bean |= fault_members(call.context)
     return {"data": bean, "parameterName": _PARAMETERS}
 
 

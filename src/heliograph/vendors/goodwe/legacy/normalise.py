@@ -9,7 +9,7 @@ from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Status, combine
 from heliograph.vendors.goodwe.legacy.signs import is_same_meter_twice, resolve_signs
-from heliograph.vendors.goodwe.measurements import measure_sems_inverter
+from heliograph.vendors.goodwe.measurements import measure_sems_inverter, sems_oddities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,7 +92,8 @@ def inverter_snapshot(plant: Plant, row: payloads.SemsInverter, info: payloads.S
         measured_at=measured_at(row, plant_zone(info)),
         values=named,
         sources=dict.fromkeys(named, f"{CALL} inverter"),
-        measurements={} if status is Status.OFFLINE else measure_sems_inverter(registers.body, row.frame.body),
+        measurements={} if status is Status.OFFLINE else measure_sems_inverter(row.body),
+        oddities={} if status is Status.OFFLINE else sems_oddities(row.body),
     )
 
 

@@ -165,6 +165,11 @@ class SemsPlusCalls:
         """alarm/count: number of active alarms, a number or an object of numbers."""
         return {}
 
+    @json_query("sems-alarm/api/v2/alarm/page", payloads.PlusAlarmPage)
+    def plus_alarm_page(self, plant_id: str, page: int = 1) -> Fields:
+        """alarm/page: one page of the fault log of one plant, also of what is over."""
+        return {"pageIndex": page, "pageSize": 50, "stationIds": [plant_id]}
+
     @json_query("sems-remote/api/ev-charger/detail", payloads.EvCharger)
     def plus_ev_charger(self, serial_num: str, product_model: str) -> Fields:
         """ev-charger/detail: settings of one charger."""

@@ -10,7 +10,7 @@ from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status, combine
 from heliograph.vendors.goodwe.legacy.normalise import VENDOR, SourcedValues, valid_percent
-from heliograph.vendors.goodwe.measurements import measure_plus
+from heliograph.vendors.goodwe.measurements import measure_plus, plus_oddities
 from heliograph.vendors.goodwe.plus.zones import plant_zone
 
 if TYPE_CHECKING:
@@ -133,15 +133,15 @@ def device_snapshot(
     else:
         family, metrics = METER_FAMILY, _METER_METRICS
     values = {metric.name: readings.get(metric) for metric in metrics}
+    body = {**(counters.body if counters else {}), **(telemetry.body if telemetry else {})}
     return DeviceSnapshot(
         device=Device(vendor=VENDOR, plant=plant.id, id=device.serial or "", family=family, name=device.name),
         status=plant_status(device.status),
         measured_at=measured_at,
         values=values,
         sources=dict.fromkeys(values, "plus_telecounting"),
-        measurements=measure_plus(
-            device.type or "", {**(counters.body if counters else {}), **(telemetry.body if telemetry else {})}
-        ),
+        measurements=measure_plus(device.type or "", body),
+        oddities=plus_oddities(device.type or "", body),
     )
 
 

@@ -94,6 +94,31 @@ class PlusFlow(Payload):
     refreshed = text("refreshTime")  # local, whole minutes, no zone
 
 
+# Alarms
+
+
+class PlusAlarm(Payload):
+    """One entry of the fault log."""
+
+    serial = text("devicesn")
+    code = text("warning_code")  # "E-G3-0-12": word and bit of the error registers
+    error_code = text("error_code")
+    name = text("warningNameEn")
+    # Quirk: `warningname`, `cause` and `solution` are keys of the app's translations, not texts.
+    key = text("warningname")
+    level = text("alarmLevel")
+    status = number("status")  # 0 lasts, 1 is over
+    started = number("happentime")  # epoch milliseconds as text
+    ended = number("recoverytime")
+
+
+class PlusAlarmPage(Payload):
+    """One page of the fault log, the newest entries first."""
+
+    total = number("total")
+    alarms = nested_list("dataList", PlusAlarm)
+
+
 # Devices
 
 

@@ -16,7 +16,7 @@ from heliograph.errors import Throttled
 from heliograph.keeper.limits import Limits
 from heliograph.vendors.base import LivePoll
 from heliograph.vendors.growatt.auth import resolve_server
-from heliograph.vendors.growatt.composite import HistoryOperations, SnapshotOperations
+from heliograph.vendors.growatt.composite import EventOperations, HistoryOperations, SnapshotOperations
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 from heliograph.vendors.growatt.openapi.auth import GrowattTokenProtocol
 
@@ -42,6 +42,12 @@ class GrowattTokenHistory(HistoryOperations):
     _package = __name__
 
 
+class GrowattTokenEvents(EventOperations):
+    """The fault log by the token API."""
+
+    _package = __name__
+
+
 class SharedPoll(CompositeOperation[..., LivePoll]):
     """A live poll that takes over what another program has just fetched, while the vendor allows no equal call."""
 
@@ -57,8 +63,8 @@ class SharedPoll(CompositeOperation[..., LivePoll]):
         return found
 
 
-class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory):
-    """Plants, snapshots, history and settings of a token."""
+class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory, GrowattTokenEvents):
+    """Plants, snapshots, history, fault log and settings of a token."""
 
     live = SharedPoll(SnapshotOperations.live.function).owned_by(GrowattTokenSnapshots)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph import metrics as m
 from heliograph.core.parsing import CHINA, parse_time
 from heliograph.model import DeviceSnapshot, Status
-from heliograph.vendors.growatt.measurements import measure
+from heliograph.vendors.growatt.measurements import measure, unusable
 from heliograph.vendors.growatt.normalise import (
     BATTERY_METRICS,
     METER_METRICS,
@@ -55,7 +55,8 @@ def map_device(device: Device, data: pay.OpenApiData, now: datetime, *, lost: bo
     status = Status.OFFLINE if lost else family.status.get(payload.status, Status.ONLINE)
     is_current = not lost and age is not None and age <= FROZEN_AFTER
     measurements = measure(device.family, data.body) if is_current else {}
-    return device_snapshot(device, status, measured_at, values, family.call, measurements)
+    oddities = unusable(device.family, data.body) if is_current else {}
+    return device_snapshot(device, status, measured_at, values, family.call, measurements, oddities)
 
 
 def measured_time(data: pay.OpenApiData, now: datetime) -> datetime | None:

@@ -17,11 +17,12 @@ from heliograph.vendors.growatt.portal.session import PortalAccountProtocol, Por
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from heliograph.core.endpoint import Flow
     from heliograph.core.redact import Secret
     from heliograph.core.session import Session
-    from heliograph.model import Device, Plant, Snapshot
+    from heliograph.model import Device, Plant, Snapshot, VendorEvent
     from heliograph.settings.definition import Setting
     from heliograph.vendors.base import LivePoll, PollRhythm
 
@@ -69,6 +70,13 @@ class GrowattPortalData:
 
         session: Session = yield ENSURE_SESSION
         return (yield from snapshots.live(session, rhythm, tuple(plants)))
+
+    @composite
+    def events(self, plant_id: str, day: date | None = None) -> FlowGenerator[tuple[VendorEvent, ...]]:
+        """The newest entries of a plant's fault log in the month of a day, default: of today."""
+        from heliograph.vendors.growatt.portal import events  # noqa: PLC0415
+
+        return (yield from events.events(str(plant_id), day))
 
 
 class _PortalAccount(AccountClient):

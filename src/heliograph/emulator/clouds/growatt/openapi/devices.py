@@ -15,6 +15,7 @@ from heliograph.emulator.clouds.growatt.openapi.context import (
 )
 from heliograph.emulator.clouds.growatt.openapi.measurements import Measurement, bean, v4_bean
 from heliograph.emulator.clouds.growatt.openapi.settings import settings_bean
+from heliograph.emulator.fault_log import fault_members, logged_faults
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def last_data(call: OpenApiCall) -> Enveloped:
     family = call.arguments["family"]
     name = f"{family}_sn"
     device = call.readable(call.arguments.get(name, ""), family, 10002)
-    return _envelope(_last(device), name, device)
+    return _envelope(_last(device) | fault_members(call.context), name, device)
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_inverter_last_data)
 def inverter_last_data(call: OpenApiCall) -> Enveloped:
     """Newest measurements of one classic inverter."""
     device = call.readable(call.arguments.get("device_sn", ""), "inverter", 10005)
-    return _envelope(_last(device), "device_sn", device)
+    return _envelope(_last(device) | fault_members(call.context), "device_sn", device)
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_batch_data, OpenApiCalls.v1_inverter_batch_data)
@@ -77,7 +78,10 @@ def batch_data(call: OpenApiCall) -> Enveloped:
         if device is None or DEVICE_TYPES[device.plant.family] != family or not is_readable:
             answer[serial] = {}
         else:
-            answer[serial] = {"dataloggerSn": f"LOG{device.plant.id}", serial: _last(device)}
+            answer[serial] = {
+                "dataloggerSn": f"LOG{device.plant.id}",
+                serial: _last(device) | fault_members(call.context),
+            }
     answer.beside = {"pageNum": 1, name: serials}
     return answer
 
@@ -126,12 +130,18 @@ def inverter_history(call: OpenApiCall) -> Enveloped:
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_alarms, OpenApiCalls.v1_inverter_alarms)
 def alarms(call: OpenApiCall) -> dict[str, Any]:
-    """Alarms of a day: none."""
+    """Alarms of a day, as in the vendor's sample: an entry ends when it starts."""
     family = call.arguments.get("family", "inverter")
     serial = call.arguments.get("device_sn" if family == "inverter" else f"{family}_sn", "")
     device = call.readable(serial, family, 10005)
-    call.day("date", 10003)
-    return {"alarms": [], "count": 0, f"{family}_sn": device.serial}
+    day = call.day("date", 10003)
+    rows = []
+    for fault in logged_faults(device.plant, call.context):
+        at = "" if fault.started_at is None else timestamp(fault.started_at.astimezone(device.household.zone))
+        if not at or at.startswith(f"{day}"):
+            row = {"alarmCode": int(fault.code), "alarmMessage": "No AC Connection", "startTime": at, "endTime": at}
+            rows.append({**row, "status": 1})
+    return {"alarms": rows, "count": len(rows), f"{family}_sn": device.serial}
 
 
 @OPENAPI_ROUTER.route(OpenApiCalls.v1_inverter_day_energy)

@@ -9,6 +9,7 @@ from heliograph.core.parsing import CHINA
 from heliograph.emulator.clouds.growatt.formatting import decimal, timestamp
 from heliograph.emulator.clouds.growatt.plants import KG_PER_KWH, energy_price, nominal_power, plant_name
 from heliograph.emulator.clouds.growatt.portal.context import PORTAL_ROUTER, PortalCallContext
+from heliograph.emulator.fault_log import logged_faults
 from heliograph.vendors.growatt.portal.api import PortalCalls
 
 if TYPE_CHECKING:
@@ -161,6 +162,21 @@ def dataloggers(call: PortalCallContext) -> dict[str, Any]:
 
 @PORTAL_ROUTER.route(PortalCalls.portal_alarms)
 def alarms(call: PortalCallContext) -> dict[str, Any]:
-    """No alarms."""
-    call.require_plant()
-    return {"currPage": call.page("toPageNum"), "pages": 1, "count": 0, "datas": []}
+    """The fault log of a plant, in the members that the npm package's documentation lists."""
+    device = call.main_device(call.require_plant())
+    rows = [
+        {
+            "deviceType": device.plant.family,
+            "eventId": f"ERROR_{fault.code}",
+            "eventName": "No AC Connection",
+            "batSn": "",
+            "solution": "1.After shutdown,Check AC wiring.",
+            "eventSolution": "",
+            "alias": device.serial,
+            "sn": device.serial,
+            "deviceSn": device.serial,
+            "time": "" if fault.started_at is None else timestamp(fault.started_at.astimezone(device.household.zone)),
+        }
+        for fault in logged_faults(device.plant, call.context)
+    ]
+    return {"currPage": call.page("toPageNum"), "pages": 1, "count": len(rows), "datas": rows}
