@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.parser import BytesFeedParser
+from email import message_from_bytes
 from email.policy import HTTP
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -10,8 +10,6 @@ from urllib.parse import parse_qsl
 from heliograph.web.problem import Problem
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
-
     from starlette.requests import Request
 
 _MAX_FORM = 64 * 1024
@@ -40,11 +38,9 @@ async def read_form(request: Request, *, upload: bool = False) -> dict[str, str]
 
 
 def _multipart(kind: str, body: bytes) -> dict[str, str]:
-    parser: BytesFeedParser[EmailMessage] = BytesFeedParser(policy=HTTP)
-    parser.feed(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n")
-    parser.feed(body)
+    message = message_from_bytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body, policy=HTTP)
     found: dict[str, str] = {}
-    for part in parser.close().iter_parts():
+    for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
         if isinstance(name, str):
             content = part.get_payload(decode=True)
