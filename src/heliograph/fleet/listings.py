@@ -81,12 +81,6 @@ async def count_accounts(run: Run, tenants: Sequence[int]) -> Mapping[str, int]:
     return dict(await run(statement, (list(tenants),)))
 
 
-async def account_tenant(run: Run, tenants: Sequence[int], tenant: int, account: int) -> bool:
-    """Return whether these tenants include one with this account."""
-    statement = "SELECT FROM account WHERE tenant = ANY(%s::bigint[]) AND tenant = %s AND id = %s"
-    return bool(await run(statement, (list(tenants), tenant, account)))
-
-
 async def _page(
     run: Run, statement: str, key: str, tenants: Sequence[int], values: Mapping[str, object], cursor: Cursor | None
 ) -> tuple[list[tuple[Any, ...]], Cursor | None, Cursor | None]:

@@ -74,7 +74,7 @@ async def answer_alarms(
 async def order_poll(run: Run, principal: Principal, tenant: int, account: int) -> bool:
     """Order a poll of an account now; return False if one is waiting already."""
     waiting = await run(
-        "SELECT FROM request_queue WHERE account = %s AND call = 'poll' AND answered_at IS NULL LIMIT 1", (account,)
+        "SELECT 1 FROM request_queue WHERE account = %s AND call = 'poll' AND answered_at IS NULL LIMIT 1", (account,)
     )
     if waiting:
         return False
