@@ -15,6 +15,7 @@ from heliograph.errors import ConfigError, StoreError, Throttled
 from heliograph.keeper import Keeper
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.auth import GrowattProtocol
+from support.fleet_database import FleetStoreInLine
 from support.growatt_script import SERVER, USER
 from support.keeper_cloud import LIMITS, PLANS, CountingCloud
 from support.keeper_processes import Server
@@ -57,9 +58,13 @@ class ScriptedAccount:
             return self.store.done
 
 
-@pytest.fixture
-def account():
-    return ScriptedAccount(MemoryStore("account"))
+@pytest.fixture(params=["memory", "postgres"])
+def account(request):
+    if request.param == "memory":
+        yield ScriptedAccount(MemoryStore("account"))
+        return
+    with FleetStoreInLine(request.getfixturevalue("fleet")) as store:
+        yield ScriptedAccount(store)
 
 
 def test_guard_saves_before_each_request_and_durably_before_a_login(account):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heliograph.fleet.database import Database
 
 SHARDS = 256
+DEFAULT_EGRESS = "default"
 _FLEET_LOCK = 0x466C656574
 """Advisory lock for creating and changing the fleet's tables."""
 _MAX_SHARDS = 4096
@@ -93,6 +94,7 @@ _FIRST = (
     "CREATE INDEX account_key ON account (key_number)",
     """CREATE TABLE fence (
         shard integer PRIMARY KEY,
+        egress text NOT NULL,
         token bigint NOT NULL DEFAULT 0,
         owner text NOT NULL DEFAULT '',
         taken_at timestamptz
@@ -183,10 +185,10 @@ async def schema_versions(database: Database) -> SchemaVersions:
 
 async def check_schema(database: Database) -> None:
     """Raise `StoreError` unless this program can use the fleet's tables."""
-    check_versions(await schema_versions(database))
+    check_versions(await schema_versions(database), VERSION)
 
 
-def check_versions(found: SchemaVersions, version: int = VERSION) -> None:
+def check_versions(found: SchemaVersions, version: int) -> None:
     """Raise `StoreError` unless a program of `version` can use tables of these versions."""
     if not found.expanded:
         raise StoreMissing("there is no fleet in this database; run: heliograph fleet init")
@@ -198,11 +200,31 @@ def check_versions(found: SchemaVersions, version: int = VERSION) -> None:
         )
 
 
-async def init(database: Database, shards: int = SHARDS) -> None:
-    """Create the tables of the store and of the fleet; raises `StoreError` if there is a fleet with other shards."""
+async def init(database: Database, shards: int = SHARDS, egress: str = DEFAULT_EGRESS) -> None:
+    """Create the tables of the store and of the fleet, and shards for the accounts of an egress.
+
+    Again with another egress, it adds shards for that one. Raises `StoreError` if the egress has another number.
+    """
     if not 1 <= shards <= _MAX_SHARDS:
-        raise StoreError(f"a fleet has 1 to {_MAX_SHARDS} shards, not {shards}")
-    await _expand(database, shards)
+        raise StoreError(f"an egress has 1 to {_MAX_SHARDS} shards, not {shards}")
+    await _expand(database)
+    async with database.transaction() as run:
+        await run("SELECT pg_advisory_xact_lock(%s)", (_FLEET_LOCK,))
+        ((there,),) = await run("SELECT count(*) FROM fence WHERE egress = %s", (egress,))
+        if there not in {0, shards}:
+            raise StoreError(f"egress {egress} has {there} shards, and their number cannot be changed to {shards}")
+        if not there:
+            await run(
+                """INSERT INTO fence (shard, egress)
+                SELECT number + (SELECT coalesce(max(shard) + 1, 0) FROM fence), %s
+                FROM generate_series(0, %s - 1) AS number""",
+                (egress, shards),
+            )
+
+
+async def shards_by_egress(database: Database) -> dict[int, str]:
+    """Return the egress of each shard."""
+    return dict(await database.run("SELECT shard, egress FROM fence ORDER BY shard"))
 
 
 async def migrate(database: Database, *, contract: bool = False) -> SchemaVersions:
@@ -210,7 +232,7 @@ async def migrate(database: Database, *, contract: bool = False) -> SchemaVersio
     found = await schema_versions(database)
     if not found.expanded:
         raise StoreMissing("there is no fleet in this database; run: heliograph fleet init")
-    await _expand(database, None)
+    await _expand(database)
     if contract:
         async with database.transaction() as run:
             await run("SELECT pg_advisory_xact_lock(%s)", (_FLEET_LOCK,))
@@ -221,7 +243,7 @@ async def migrate(database: Database, *, contract: bool = False) -> SchemaVersio
     return await schema_versions(database)
 
 
-async def _expand(database: Database, shards: int | None) -> None:
+async def _expand(database: Database) -> None:
     # Before anything is changed: a newer program's tables are not ours to touch.
     _refuse_newer(await schema_versions(database))
     await asyncio.to_thread(lambda: PostgresStore(database.url).close())
@@ -238,12 +260,6 @@ async def _expand(database: Database, shards: int | None) -> None:
             await run("UPDATE fleet_version SET expanded = %s", (VERSION,))
         else:
             await run("INSERT INTO fleet_version VALUES (%s, %s)", (VERSION, VERSION))
-        if shards is None:
-            return
-        ((there,),) = await run("SELECT count(*) FROM fence")
-        if there not in {0, shards}:
-            raise StoreError(f"this fleet has {there} shards, and their number cannot be changed to {shards}")
-        await run("INSERT INTO fence (shard) SELECT generate_series(0, %s - 1) ON CONFLICT DO NOTHING", (shards,))
 
 
 def _refuse_newer(found: SchemaVersions) -> None:

@@ -116,7 +116,7 @@ def read_keys(file: Path | None, command: Sequence[str] = ()) -> dict[int, bytes
     """Return the keys of a file, or of a command's output; raises `ConfigError`."""
     if file is None:
         if not command:
-            raise ConfigError("no key is given; use --key-file, HELIOGRAPH_FLEET_KEY_FILE or --key-command")
+            raise ConfigError("no key is given; use --key-file, HELIOGRAPH_FLEET_KEY or --key-command")
         return parse_keys(_output_of(command), "the output of the key command")
     try:
         text = file.read_text("ascii")
@@ -143,6 +143,7 @@ def add_key(file: Path) -> int:
     keys[number] = AESGCM.generate_key(8 * KEY_BYTES)
     lines = [f"{one} {b64encode(key).decode()}\n" for one, key in sorted(keys.items())]
     try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(file, "".join(lines))
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}") from None

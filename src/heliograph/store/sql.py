@@ -173,16 +173,20 @@ class SqlStore(ImportStore):
         return ids, layouts
 
     def _record_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
-        """Record the changes if there is a reader; last, because other writers wait for the lock."""
+        """Record the changes if there is a reader; last, because other writers may wait for the lock."""
         if not batch.samples or not self._run(schema.SELECT_ANY_READER):
             return
-        self._lock_change_numbers()
         spans: dict[Series, tuple[int, int]] = {}
         for one in batch.samples:
             since, until = spans.get(one.series, (one.measured_at, one.measured_at))
             spans[one.series] = min(since, one.measured_at), max(until, one.measured_at)
-        for series, span in sorted(spans.items()):
-            self._run(schema.INSERT_CHANGE, (ids[series], *span))
+        self._add_changes([(ids[series], *span) for series, span in sorted(spans.items())])
+
+    def _add_changes(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Record the series and time range of each change, inside a transaction."""
+        self._lock_change_numbers()
+        for row in rows:
+            self._run(schema.INSERT_CHANGE, row)
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
         of_all = (batch.samples, batch.measurements, batch.days, batch.repairs, batch.queries)
