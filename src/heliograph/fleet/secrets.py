@@ -121,7 +121,8 @@ def read_keys(file: Path | None, command: Sequence[str] = ()) -> dict[int, bytes
     try:
         text = file.read_text("ascii")
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror or error}; it contains the fleet's key") from None
+        advice = "a new fleet's is made by heliograph fleet key new"
+        raise ConfigError(f"the key file {file} cannot be read: {error.strerror or error}; {advice}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not a key file") from None
     if os.name == "posix" and file.stat().st_mode & 0o077:

@@ -102,7 +102,7 @@ def import_file(options: Namespace) -> int:
         return int(bool(problems))
     _print_problems([f"{options.file}: {problem}" for problem in problems])
     if problems:
-        print_error(f"nothing was imported; {accounts} other lines are valid")
+        print_error("nothing was imported; correct these lines and import the file again")
         return 1
     verdict = "can be imported for" if options.dry_run else "were imported for"
     print_wrapped(f"{accounts} accounts {verdict} {printable(options.tenant)}.")
