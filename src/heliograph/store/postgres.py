@@ -48,7 +48,7 @@ class PostgresStore(SqlStore):
         With `create=False`, `StoreMissing` is raised if the database has no store.
         """
         super().__init__()
-        self._parameters = _parameters(url)
+        self._parameters = connection_parameters(url)
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
         self._patience = patience
         self._lock = RLock()
@@ -216,9 +216,9 @@ class PostgresStore(SqlStore):
             raise type(error)(f"{self._name()}: {error}") from None
         except LockNotAvailable as error:
             advice = "another program holds the lock for too long; nothing was stored, try again"
-            raise StoreError(f"{self._name()}: {_first_line(error)} ({advice})") from None
+            raise StoreError(f"{self._name()}: {first_line(error)} ({advice})") from None
         except psycopg.Error as error:
-            raise StoreError(f"{self._name()}: {self._secrets.mask(_first_line(error))}") from None
+            raise StoreError(f"{self._name()}: {self._secrets.mask(first_line(error))}") from None
         except (OverflowError, UnicodeError, ValueError) as error:
             raise StoreError(f"{self._name()}: a value that cannot be stored: {error}") from None
 
@@ -227,7 +227,7 @@ class PostgresStore(SqlStore):
         return f"PostgreSQL {given.get('dbname', '')} at {given.get('host', 'localhost')}"
 
 
-def _parameters(url: str) -> dict[str, Any]:
+def connection_parameters(url: str) -> dict[str, Any]:
     """Parse a URL; an invalid one is not quoted in the error, since it may contain a password."""
     try:
         given = conninfo_to_dict(url)
@@ -245,5 +245,6 @@ def _psycopg_sql(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: psycopg.Error) -> str:
+    """Return the first line of a database error."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
