@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from time import CLOCK_BOOTTIME, clock_gettime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -18,7 +17,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
-from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport, token_of
+from heliograph.fleet.database import boot_time
+from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport
+from heliograph.fleet.fence import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -145,7 +146,7 @@ class ProcrastinateEngine:
         self._interval = min(1.0, timeout / 8)
         self._worker_id = 0
         self._held: dict[int, _HeldShard] = {}
-        self._proved = 0.0
+        self._proved = boot_time()
         self._connected_at = 0.0
         """When the heartbeats of the other workers began to be usable, in seconds of CLOCK_BOOTTIME."""
         self._figures: Mapping[str, object] = {}
@@ -156,7 +157,7 @@ class ProcrastinateEngine:
             self._worker_id = await self._app.job_manager.register_worker()
             try:
                 await self._query(_REGISTER, id=self._worker_id, name=self._name, egresses=self._egresses)
-                self._proved = self._connected_at = _boottime()
+                self._proved = self._connected_at = boot_time()
                 while not stop.is_set():
                     await self._step(own, stop)
                     await _wait(stop, self._interval)
@@ -174,7 +175,7 @@ class ProcrastinateEngine:
         """Send a heartbeat, rescue the shards of dead workers, and take or hand over shards up to the even share."""
         try:
             target = await self._beat()
-            now = _boottime()
+            now = boot_time()
             if now - self._connected_at > self._timeout:
                 await self._rescue()
             held = list(self._held)
@@ -186,12 +187,12 @@ class ProcrastinateEngine:
                 pass
         except (ConnectorException, psycopg.Error) as error:
             # Nobody's heartbeat arrived meanwhile, so the others have one time-out to send the next one.
-            self._connected_at = _boottime()
+            self._connected_at = boot_time()
             _log.warning(LogEvent("fleet.database_unavailable", worker=self._name, why=_reason(error)))
 
     async def _beat(self) -> int:
         """Send a heartbeat; return how many shards this worker should have."""
-        sent_at = _boottime()
+        sent_at = boot_time()
         rows = await self._query(
             _HEARTBEAT,
             id=self._worker_id,
@@ -311,11 +312,6 @@ class ProcrastinateEngine:
             return rows
         await connector.execute_query_async(statement, task=TASK, **values)
         return []
-
-
-def _boottime() -> float:
-    """Return the time since the start of the machine; unlike CLOCK_MONOTONIC it continues while the machine sleeps."""
-    return clock_gettime(CLOCK_BOOTTIME)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

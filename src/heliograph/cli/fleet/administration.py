@@ -30,7 +30,7 @@ _MAX_ROWS = 40
 
 def show_status(options: Namespace) -> int:
     """Print the status of the fleet."""
-    status = _with_database(options, lambda database, engine: read_status(database, engine))
+    status = _with_database(options, read_status)
     if options.json:
         print_json(status.as_dict())
         return 0
@@ -50,7 +50,7 @@ def show_status(options: Namespace) -> int:
 
 def doctor(options: Namespace) -> int:
     """Print what is wrong; exit code 1 if there is a problem."""
-    found = findings(_with_database(options, lambda database, engine: read_status(database, engine)))
+    found = findings(_with_database(options, read_status))
     if options.json:
         print_json({"findings": [one._asdict() for one in found]})
     else:

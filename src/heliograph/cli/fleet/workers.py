@@ -56,7 +56,7 @@ def add_commands(subcommands: Any) -> None:
         default=30.0,
         dest="timeout",
         metavar="SECONDS",
-        help="others take over the shards of a worker that is silent for so long; the same for all workers (default: 30)",
+        help="others take over the shards of a worker that is silent for so long (default: 30)",
     )
     run.add_argument("--no-backfill", action="store_false", dest="backfill", help="do not fill gaps in past data")
     run.add_argument("--log", metavar="FORMAT", default="text", choices=("text", "json"), help="log format: text, json")
