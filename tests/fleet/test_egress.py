@@ -17,15 +17,13 @@ from heliograph.fleet.egress import (
 )
 from heliograph.fleet.figures import WorkerFigures
 from heliograph.fleet.schema import init
-from heliograph.keeper.state import AccountState
-from support.fleet_fixtures import own_database  # noqa: F401 - a fixture
 from support.keeper_store import AwaitedStore
 
 
 def egress(test):
     """Run an async test with two workers' connections to a fleet's database."""
 
-    def run(own_database):  # noqa: F811 - the fixture
+    def run(own_database):
         async def prepared():
             first, second = Database(own_database), Database(own_database)
             await init(first, 4)
@@ -75,7 +73,7 @@ async def test_requests_are_granted_at_the_rate(first, second):
 
 
 @egress
-async def test_logins_have_a_smaller_limit_and_do_not_delay_other_requests(first, _second):
+async def test_logins_have_a_smaller_limit_and_do_not_delay_other_requests(first, second):
     await set_row(first, rate=0.001, burst=50, tokens=50, login_rate=0.001, login_burst=2, login_tokens=2)
     limit = EgressLimit(first, "fra1", "growatt")
     assert await count_granted(*(limit.take(is_login=True) for _ in range(5)), *(limit.take() for _ in range(8))) == 10
@@ -111,7 +109,7 @@ async def test_after_a_pause_one_request_is_sent_and_its_answer_ends_the_probe(f
 
 
 @egress
-async def test_pause_and_resume_by_an_operator(first, _second):
+async def test_pause_and_resume_by_an_operator(first, second):
     await EgressLimit(first, "fra1", "growatt").take()
     assert await pause_egress(first, "fra1", 600, "maintenance") == ["growatt"]
     with pytest.raises(EgressPaused, match="maintenance"):
@@ -122,14 +120,14 @@ async def test_pause_and_resume_by_an_operator(first, _second):
 
 
 @egress
-async def test_limit_egress_changes_only_what_is_given(first, _second):
+async def test_limit_egress_changes_only_what_is_given(first, second):
     assert (await limit_egress(first, "fra1", "growatt", 2.5, None))[2:6:2] == (2.5, 0.1)
     found = await limit_egress(first, "fra1", "growatt", None, 0.5)
     assert (found.rate, found.login_rate) == (2.5, 0.5)
 
 
 @egress
-async def test_state_store_waits_for_the_egress_before_a_request_only(first, _second):
+async def test_state_store_waits_for_the_egress_before_a_request_only(first, second):
     await set_row(first, rate=0.001, burst=1, tokens=1)
     figures = WorkerFigures()
     store = PacedStateStore(AwaitedStore("a"), EgressLimit(first, "fra1", "growatt"), 7, figures)
@@ -139,24 +137,24 @@ async def test_state_store_waits_for_the_egress_before_a_request_only(first, _se
     await held.save(state, durable=False)
     await held.save(state, durable=False)  # counts no request
     state.count_request(2.0)
-    second = asyncio.ensure_future(held.save(state, durable=False))
-    await asyncio.wait((second,), timeout=0.3)
-    assert not second.done()
-    second.cancel()
-    await asyncio.gather(second, return_exceptions=True)
+    waiting = asyncio.ensure_future(held.save(state, durable=False))
+    await asyncio.wait((waiting,), timeout=0.3)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
     await held.release()
     assert figures.as_dict()["permit"]["0.5"] is not None
 
 
 @egress
-async def test_state_store_reports_new_blocks_of_accounts(first, _second):
+async def test_state_store_reports_new_blocks_of_accounts(first, second):
     await set_row(first, rate=100, burst=50, tokens=50)
     limit = EgressLimit(first, "fra1", "growatt")
     for account in (1, 2, 3):
         store = PacedStateStore(AwaitedStore(f"{account}"), limit, account, WorkerFigures())
         for _ in range(2):  # the second time the account is still blocked, and nothing is sent
             held = await store.hold()
-            state: AccountState = await held.load(1000.0)
+            state = await held.load(1000.0)
             state.at = 1000.0
             if not state.pause:
                 state.count_request(1000.0)

@@ -1,4 +1,4 @@
-"""The engine on procrastinate: even shares, rescue of dead workers' shards, hand-over, and what a paused worker may do."""
+"""The engine on procrastinate: even shares, rescue of dead workers, hand-over, and what a paused worker may do."""
 
 import asyncio
 import time
@@ -8,8 +8,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.fleet.engine import WorkerExpired
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
-from support.fleet_fixtures import own_database, run_sql  # noqa: F401 - a fixture
-from support.fleet_fixtures import pytest as _  # noqa: F401 - skips without procrastinate
+from support.fleet_fixtures import run_sql
 
 SHARDS = dict.fromkeys(range(8), "fra1")
 TIMEOUT = 2.0
@@ -59,7 +58,7 @@ async def until(condition, seconds=20):
 def fleet(test):
     """Run an async test with an engine's tables for eight shards."""
 
-    def run(own_database):  # noqa: F811 - the fixture
+    def run(own_database):
         async def prepared():
             await ProcrastinateEngine(own_database).add_shards(SHARDS)
             await asyncio.wait_for(test(own_database), 60)
@@ -207,7 +206,7 @@ async def test_many_rescuers_at_once_hand_over_each_shard_once(url):
     assert after == {job: attempts + 1 for job, attempts in before.items()}
 
 
-def test_add_shards_again_adds_only_what_is_missing(own_database):  # noqa: F811
+def test_add_shards_again_adds_only_what_is_missing(own_database):
     async def add():
         engine = ProcrastinateEngine(own_database)
         await engine.add_shards(SHARDS)
@@ -217,6 +216,6 @@ def test_add_shards_again_adds_only_what_is_missing(own_database):  # noqa: F811
     assert [(one.shard, one.egress) for one in asyncio.run(add())] == [*SHARDS.items(), (8, "lon1")]
 
 
-def test_administration_of_a_database_without_engine_says_what_to_run(own_database):  # noqa: F811
+def test_administration_of_a_database_without_engine_says_what_to_run(own_database):
     with pytest.raises(StoreError, match="heliograph fleet init"):
         asyncio.run(ProcrastinateEngine(own_database).workers())

@@ -159,7 +159,7 @@ def test_client_sends_nothing_that_its_store_refuses(server, tmp_path):
     store = MemoryStore("account")
     client = Growatt("ada", "pw", server=server.url, keeper=Keeper(tmp_path, store=lambda name: store))
     client.plant_info("1")
-    used, sent = client.budget.requests_used, len(server.paths)
+    used, sent = client.budget.requests_used, server.reads
 
     def refuse(state, *, durable):
         raise HeliographError("another worker has this account")
@@ -167,7 +167,7 @@ def test_client_sends_nothing_that_its_store_refuses(server, tmp_path):
     store.save = refuse
     with pytest.raises(HeliographError, match="another worker"):
         client.plant_info("1")
-    assert len(server.paths) == sent
+    assert server.reads == sent
     del store.save
     client.plant_info("1")
     assert client.budget.requests_used == used + 1

@@ -169,6 +169,16 @@ class FleetRun:
         self.ended.append(worker)
         return code
 
+    def reap(self):
+        """Note the workers that have ended by themselves."""
+        for one in [one for one in self.workers if one.process.poll() is not None]:
+            self.workers.remove(one)
+            self.ended.append(one)
+
+    def seen_by(self, worker):
+        """Return what the witness has seen of a worker."""
+        return [one for one in list(self.witness.seen) if one.worker == worker.identity]
+
     def add_database_relay(self):
         """Return a relay before the database, whose connections a test may cut, and the URL through it."""
         relay = self.relays.add(DatabaseRelay(f"{self.server.folder}/.s.PGSQL.5432"))

@@ -81,7 +81,7 @@ class Witness:
             response = await up_reader.readexactly(int(up_headers.get("content-length", 0)))
             if is_login and self.hold_logins.is_set():
                 self.held.append((account, worker))
-                while self.hold_logins.is_set():
+                while self.hold_logins.is_set():  # noqa: ASYNC110 - set by another thread
                     await asyncio.sleep(0.02)
                 self.held.remove((account, worker))
             writer.write(b"\r\n".join(up_lines) + b"\r\n\r\n" + response)
@@ -129,7 +129,7 @@ class DatabaseRelay:
     async def _pump(self, reader, writer):
         with suppress(OSError):
             while data := await reader.read(1 << 16):
-                while not self.open.is_set():
+                while not self.open.is_set():  # noqa: ASYNC110 - set by another thread
                     await asyncio.sleep(0.02)
                 writer.write(data)
                 await writer.drain()

@@ -23,7 +23,6 @@ from secrets import token_hex
 from heliograph.cli.fleet import working
 from heliograph.collect import schedule
 from heliograph.collect.schedule import PollPolicy
-from heliograph.core.session import Request
 from heliograph.errors import HeliographError
 from heliograph.fleet import permits, state_store, watchdog, worker_database
 from heliograph.fleet.engine import WorkerExpired
@@ -53,7 +52,7 @@ class NamedDatabase(worker_database.WorkerDatabase):
         return client
 
 
-def with_headers(request: Request, headers: dict[str, str]) -> Request:
+def with_headers(request, headers):
     """Return a request with more headers."""
     return request._replace(headers={**request.headers, **headers})
 

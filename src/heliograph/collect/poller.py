@@ -180,6 +180,8 @@ class AccountPoller:
         if self.client is None:
             return
         queue = self.client.guard.snapshot_file
+        if not queue.changed_at():
+            return
         fetched_at = await drain_queue(queue, self.progress.name, self.writer, self._states)
         if fetched_at is not None:
             self.boost(fetched_at)
