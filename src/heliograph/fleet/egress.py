@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from random import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.errors import StoreError, Throttled
@@ -60,7 +61,8 @@ WHERE egress.name = granted.name AND egress.vendor = granted.vendor
 RETURNING granted_logins, granted_reads, probing,
   CASE WHEN granted.paused_until > now THEN granted.paused_until - now ELSE 0 END AS pause, granted.pause_reason,
   greatest((1 - (available - granted_logins - granted_reads)) / granted.rate, 0) AS next_read,
-  greatest((1 - (login_available - granted_logins)) / granted.login_rate, 0) AS next_login
+  greatest((1 - (login_available - granted_logins)) / granted.login_rate, 0) AS next_login,
+  1 / granted.login_rate AS seconds_per_login
 """
 _CREATE = "INSERT INTO egress (name, vendor) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _NOTE_BLOCK = """
@@ -139,6 +141,7 @@ class EgressLimit:
         self._waiting: deque[_WaitingRequest] = deque()
         self._task: asyncio.Task[None] | None = None
         self._probing = False
+        self._seconds_per_login = 1.0
 
     async def take(self, *, is_login: bool = False) -> None:
         """Wait until a request may be sent; raises `EgressPaused`, and `StoreError` if the database cannot be asked."""
@@ -149,8 +152,11 @@ class EgressLimit:
         try:
             await asyncio.wait_for(request.granted, _MAX_PATIENCE)
         except TimeoutError:
+            queued = sum(one.is_login == is_login for one in self._waiting)
+            # Spread, so that thousands of new accounts do not try again every minute.
+            seconds = max(_MAX_PATIENCE, queued * self._seconds_per_login * is_login) * (0.5 + random())  # noqa: S311
             kind = "logins" if is_login else "requests"
-            raise EgressPaused(self.egress, f"{kind} of other accounts are waiting", _MAX_PATIENCE) from None
+            raise EgressPaused(self.egress, f"{queued} {kind} of other accounts are waiting", seconds) from None
 
     async def succeeded(self) -> None:
         """Note that a request was answered: it ends the probe after a pause."""
@@ -177,7 +183,7 @@ class EgressLimit:
                 self._fail(error)
                 return
             pause, why = float(grant[3]), str(grant[4])
-            self._probing, self.paused = bool(grant[2]), pause > 0
+            self._probing, self.paused, self._seconds_per_login = bool(grant[2]), pause > 0, float(grant[7])
             if self.paused:
                 self._fail(EgressPaused(self.egress, why, pause))
                 return

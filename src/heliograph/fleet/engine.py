@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
+ATTEMPTS_BITS = 40
+"""Bits of a token below the timeline of the database."""
+
 
 class WorkerExpired(HeliographError):
     """The engine has assigned this worker's shards to others, because it did not hear from it for too long."""
@@ -89,3 +92,15 @@ class EngineAdministration(Protocol):
 
     async def drain(self, worker: str, *, drain: bool = True) -> int:
         """Have the workers of that name hand over their shards and take no others; return how many there are."""
+
+
+def token_of(timeline: int, attempts: int) -> int:
+    """Return the fencing token of an assignment.
+
+    The timeline of a database rises when a standby is promoted. Tokens so never decrease, even if the promotion loses
+    the last assignments.
+
+    >>> token_of(1, 7) < token_of(1, 8) < token_of(2, 0)
+    True
+    """
+    return (timeline << ATTEMPTS_BITS) + attempts

@@ -18,8 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.fleet.database import boot_time
-from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport
-from heliograph.fleet.fence import token_of
+from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -46,9 +45,9 @@ CREATE TABLE IF NOT EXISTS heliograph_worker (
 """
 _ADD_SHARD = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args)
-SELECT egress, %(task)s, %(task)s || ' ' || shard, jsonb_build_object('shard', shard)
+SELECT egress, %(task)s::text, %(task)s::text || ' ' || shard, jsonb_build_object('shard', shard)
 FROM unnest(%(shards)s::int[], %(egresses)s::text[]) AS wanted (shard, egress)
-WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = %(task)s AND (args ->> 'shard')::int = shard)
+WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = %(task)s::text AND (args ->> 'shard')::int = shard)
 """
 _REGISTER = "INSERT INTO heliograph_worker (id, name, egresses) VALUES (%(id)s, %(name)s, %(egresses)s::text[])"
 _HEARTBEAT = """
@@ -57,7 +56,7 @@ ours AS (UPDATE heliograph_worker SET figures = %(figures)s::jsonb WHERE id IN (
 SELECT
   draining,
   (SELECT count(*) FROM procrastinate_jobs
-    WHERE task_name = %(task)s AND queue_name = ANY(%(egresses)s::text[])) AS shards,
+    WHERE task_name = %(task)s::text AND queue_name = ANY(%(egresses)s::text[])) AS shards,
   (SELECT count(*) FROM heliograph_worker AS other JOIN procrastinate_workers AS engine USING (id)
     WHERE other.egresses && %(egresses)s::text[] AND NOT other.draining
       AND (id = %(id)s OR last_heartbeat > now() - make_interval(secs => %(timeout)s))) AS workers,
@@ -69,7 +68,7 @@ FROM ours
 _RESCUE = """
 WITH stalled AS (
   SELECT id FROM procrastinate_jobs
-  WHERE status = 'doing' AND task_name = %(task)s
+  WHERE status = 'doing' AND task_name = %(task)s::text
     AND (worker_id = ANY(ARRAY(
       SELECT id FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %(timeout)s)
     ))) IS NOT TRUE
@@ -104,14 +103,14 @@ _WORKERS = """
 SELECT name, egresses, started_at, draining, figures,
   extract(epoch FROM now() - last_heartbeat)::float8 AS seen,
   ARRAY(SELECT (args ->> 'shard')::int FROM procrastinate_jobs
-    WHERE worker_id = id_ AND status = 'doing' AND task_name = %(task)s ORDER BY 1) AS shards
+    WHERE worker_id = id_ AND status = 'doing' AND task_name = %(task)s::text ORDER BY 1) AS shards
 FROM (SELECT id AS id_, * FROM heliograph_worker JOIN procrastinate_workers USING (id)) AS workers
 ORDER BY name, started_at
 """
 _SHARDS = """
 SELECT (args ->> 'shard')::int AS shard, queue_name AS egress, attempts,
   CASE WHEN status = 'doing' THEN (SELECT name FROM heliograph_worker WHERE id = worker_id) END AS worker
-FROM procrastinate_jobs WHERE task_name = %(task)s ORDER BY 1
+FROM procrastinate_jobs WHERE task_name = %(task)s::text ORDER BY 1
 """
 _DRAIN = "UPDATE heliograph_worker SET draining = %(drain)s WHERE name = %(name)s RETURNING id"
 
@@ -300,9 +299,9 @@ class ProcrastinateEngine:
         try:
             async with self._app.open_async():
                 return await self._query(statement, **values)
-        except psycopg.errors.UndefinedTable:
-            raise StoreError("the database has no fleet yet; run: heliograph fleet init") from None
         except (ConnectorException, psycopg.Error) as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+                raise StoreError("there is no fleet in this database; run: heliograph fleet init") from None
             raise StoreError(f"the engine's tables cannot be read: {_reason(error)}") from None
 
     async def _query(self, statement: str, **values: Any) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ REFRESH_SECONDS = 30.0
 """Seconds until the accounts of a shard are read again."""
 RETRY_SECONDS = 5.0
 """Seconds until an account is polled again whose request was not permitted because the database did not answer."""
+NEWCOMER_SECONDS = 60.0
+"""Seconds over which the first polls of new accounts are spread."""
 PROOF_SECONDS = 1.0
 """Seconds between two checks of the fence."""
 _RESTART_SECONDS = 900.0
@@ -123,8 +125,8 @@ class ShardPollers:
             plants=configured.plants,
             gap_filler=GapFiller(writer, self._clock) if self._settings.fill_gaps else None,
         )
-        # Accounts that were never polled are spread over one interval.
-        due_at = account.due_at or self._clock.now() + _fraction(account) * policy.wanted
+        # New accounts are spread over a minute; the egress limits their logins further.
+        due_at = account.due_at or self._clock.now() + _fraction(account) * min(policy.wanted, NEWCOMER_SECONDS)
         stop = asyncio.Event()
         task = asyncio.create_task(self._poll_until_stopped(account, poller, due_at, stop))
         self.running[account.id] = RunningAccount(account, poller, stop, task)

@@ -292,7 +292,7 @@ class Store(Protocol):
         """Return the history queries by period."""
 
     def poll_statuses(self, plants: Collection[Series] | None = None) -> Mapping[Series, PollStatus]:
-        """Return when these or all plants were polled and will be; others, and those of older collectors, are absent."""
+        """Return when these or all plants were polled and will be; those of older collectors are absent."""
 
     def alarms(self) -> tuple[AlarmRow, ...]:
         """Return all alarms, also cleared ones."""
