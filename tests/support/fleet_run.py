@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -72,34 +73,31 @@ class FleetRun:
         self.relays = RelayThread()
 
     def __enter__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="heliograph-fleet-"))
-        self.relays.__enter__()
-        database = self.folder / "pg"
-        database.mkdir()
-        self.folder.chmod(0o755)
-        self.server = Server(programs(), database)
-        self.server.start()
-        self.url = self.server.url
-        self.emulator, ready = self._start_emulator()
-        self.emulator_control = ready["control"]
-        port = int(ready["url"].rpartition(":")[2])
-        self.witness = self.relays.add(Witness(port))
-        self.key_file = self.folder / "key"
-        add_key(self.key_file)
-        asyncio.run(self._fill(ready["accounts"]))
+        with ExitStack() as stack:
+            self.folder = Path(tempfile.mkdtemp(prefix="heliograph-fleet-"))
+            stack.callback(shutil.rmtree, self.folder)
+            self.folder.chmod(0o755)
+            (self.folder / "pg").mkdir()
+            self.server = Server(programs(), self.folder / "pg")
+            self.server.start()
+            stack.callback(self.server.stop)
+            self.url = self.server.url
+            stack.enter_context(self.relays)
+            emulator, ready = self._start_emulator()
+            stack.callback(end, emulator)
+            self.emulator_control = ready["control"]
+            self.witness = self.relays.add(Witness(int(ready["url"].rpartition(":")[2])))
+            self.key_file = self.folder / "key"
+            add_key(self.key_file)
+            asyncio.run(self._fill(ready["accounts"]))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error):
         self.witness.hold_logins.clear()
         for worker in self.workers:
-            worker.process.kill()
-            worker.process.wait()
-        self.emulator.kill()
-        self.emulator.wait()
-        self.emulator.stdout.close()
-        self.relays.__exit__()
-        self.server.stop()
-        shutil.rmtree(self.folder)
+            end(worker.process)
+        self._stack.close()
 
     def _start_emulator(self):
         # The accounts' afternoon, whenever the test runs: at night they would be polled once an hour.
@@ -248,6 +246,14 @@ class FleetRun:
             }.items()
             if found
         }
+
+
+def end(process):
+    """Kill a process and close its pipe."""
+    process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 def environment():

@@ -77,7 +77,9 @@ class Witness:
             kept = [line for line in lines if line.partition(b":")[0].decode("latin-1").lower() not in _OURS]
             up_writer.write(b"\r\n".join(kept) + b"\r\n\r\n" + body)
             await up_writer.drain()
-            up_lines, up_headers = await _read_head(up_reader)
+            if (answer := await _read_head(up_reader)) is None:
+                raise EOFError
+            up_lines, up_headers = answer
             response = await up_reader.readexactly(int(up_headers.get("content-length", 0)))
             if is_login and self.hold_logins.is_set():
                 self.held.append((account, worker))

@@ -115,6 +115,8 @@ FROM procrastinate_jobs WHERE task_name = %(task)s::text ORDER BY 1
 _DRAIN = "UPDATE heliograph_worker SET draining = %(drain)s WHERE name = %(name)s RETURNING id"
 
 _log = logging.getLogger(__name__)
+logging.getLogger("procrastinate").setLevel(logging.WARNING)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # each failed attempt to connect; ours are logged here
 
 
 class _HeldShard(NamedTuple):
@@ -149,7 +151,6 @@ class ProcrastinateEngine:
         self._connected_at = 0.0
         """When the heartbeats of the other workers began to be usable, in seconds of CLOCK_BOOTTIME."""
         self._figures: Mapping[str, object] = {}
-        logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
     async def run(self, own: Callable[[Tenure], Awaitable[None]], stop: asyncio.Event) -> None:
         async with self._app.open_async():
