@@ -11,7 +11,7 @@ from heliograph.core.effects import FileAccess, finish_effect, run_effects_async
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Request, Session, Sleep
-from heliograph.errors import ConfigError, StoreError, Throttled
+from heliograph.errors import ConfigError, HeliographError, StoreError, Throttled
 from heliograph.keeper import Keeper
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.auth import GrowattProtocol
@@ -158,6 +158,24 @@ def test_async_client_awaits_an_async_store(server, tmp_path):
     assert asyncio.run(ask()).requests_used == 3
     assert store.done[-5:] == [*HELD_READ, "load"]
     assert server.logins == 1
+
+
+def test_client_sends_nothing_that_its_store_refuses(server, tmp_path):
+    store = MemoryStore("account")
+    client = Growatt("ada", "pw", server=server.url, keeper=Keeper(tmp_path, store=lambda name: store))
+    client.plant_info("1")
+    used, sent = client.budget.requests_used, server.reads
+
+    def refuse(state, *, durable):
+        raise HeliographError("another worker has this account")
+
+    store.save = refuse
+    with pytest.raises(HeliographError, match="another worker"):
+        client.plant_info("1")
+    assert server.reads == sent
+    del store.save
+    client.plant_info("1")
+    assert client.budget.requests_used == used + 1
 
 
 def test_blocking_client_rejects_an_async_store(server, tmp_path):

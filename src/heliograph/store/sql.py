@@ -30,7 +30,7 @@ from heliograph.store.imports import ImportStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
@@ -274,12 +274,13 @@ class SqlStore(ImportStore):
             _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
 
-    def poll_statuses(self) -> Mapping[Series, PollStatus]:
-        """Return when each plant was polled and will be."""
-        polls = (
-            PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1)
-            for row in self._read(schema.SELECT_POLLS)
-        )
+    def poll_statuses(self, plants: Collection[Series] | None = None) -> Mapping[Series, PollStatus]:
+        """Return when these or all plants were polled and will be."""
+        if plants is None:
+            rows = self._read(schema.SELECT_POLLS)
+        else:
+            rows = list(chain.from_iterable(self._read(schema.SELECT_POLL, one) for one in plants))
+        polls = (PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1) for row in rows)
         return {one.series: one for one in polls}
 
     def alarms(self) -> tuple[AlarmRow, ...]:
