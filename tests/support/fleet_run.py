@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from heliograph.fleet.csv_import import import_accounts
 
+from heliograph.fleet.csv_import import import_accounts
 from heliograph.fleet.database import Database
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.schema import init, shards_by_egress
