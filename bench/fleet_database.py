@@ -3,7 +3,8 @@
 usage: fleet_database.py [--url postgresql://…] [--accounts 2000] [--cycles 5]
 
 Without a URL a server is started, without fsync, as the tests do. A cycle is what one request of an account costs:
-lock, load, permit, and the release that clears it. CPU is that of this process and of the server's processes; on a loaded
+lock, load, permit, and the release that clears it. CPU is that of this process and of the processes of the server; on a
+loaded
 machine only CPU and WAL are meaningful, not rates.
 """
 
