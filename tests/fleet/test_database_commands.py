@@ -98,3 +98,11 @@ def test_newer_fleet_is_refused_in_one_line(scene, capsys):
     for words in (("init",), ("migrate",), ("import", "accounts.csv", "--tenant", "acme"), ("key", "rotate")):
         (line,) = lines(capsys, *words, code=1)
         assert "the fleet has version 9, this program 1: update heliograph" in line
+
+
+def test_jobs_partition_the_samples_once(scene, capsys):
+    lines(capsys, "init", "--shards", "4")
+    first = json.loads("\n".join(lines(capsys, "jobs", "--once", "--json")))["added"]
+    assert first[0] == "sample_older"
+    assert len(first) == 8
+    assert lines(capsys, "jobs", "--once") == ["partitions added: none, all are there"]
