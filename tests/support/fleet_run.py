@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from heliograph.fleet.csv_import import import_accounts
 
+from heliograph.fleet.csv_import import import_accounts
 from heliograph.fleet.database import Database
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.schema import init, shards_by_egress
@@ -116,9 +116,9 @@ class FleetRun:
         await init(database, size.shards)
         engine = ProcrastinateEngine(self.url)
         await engine.add_shards(await shards_by_egress(database))
-        lines = ["name,vendor,username,password,server,requests_per_day,logins_per_day"]
+        lines = ["name,vendor,username,password,server,requests_per_day,logins_per_day,plants"]
         lines += [
-            f"home{number},{one['vendor']},{one['username']},{one['password']},{url},1000000,100"
+            f"home{number},{one['vendor']},{one['username']},{one['password']},{url},1000000,100,{one['plants'][0]}"
             for number, one in enumerate(accounts)
         ]
         box = SecretBox(read_keys(self.key_file))
