@@ -27,7 +27,7 @@ from support.keeper_processes import Server
 
 
 @pytest.fixture
-def server():
+def cloud_server():
     one = Server()
     thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -319,7 +319,7 @@ def test_counted_request_is_recognised_in_any_state(pauses):
         assert not counts_another(state.spent, before.spent)
 
 
-def test_async_client_uses_the_stored_session_of_the_previous_owner(fleet, server, tmp_path):
+def test_async_client_uses_the_stored_session_of_the_previous_owner(fleet, cloud_server, tmp_path):
     account = fleet.add_account()
 
     async def ask(token):
@@ -327,33 +327,35 @@ def test_async_client_uses_the_stored_session_of_the_previous_owner(fleet, serve
             await owner.take()
             store = owner.store(account)
             keeper = Keeper(tmp_path, store=lambda name: store)
-            client = AsyncGrowatt("ada", "pw", server=server.url, keeper=keeper)
+            client = AsyncGrowatt("ada", "pw", server=cloud_server.url, keeper=keeper)
             await client.plant_info("1")
             await client.plant_info("1")
             return (await run_effects_async(client.guard.budget_flow())).requests_used
 
     assert asyncio.run(ask(1)) == 3
     assert asyncio.run(ask(2)) == 5
-    assert server.logins == 1
+    assert cloud_server.logins == 1
     assert open_permits(fleet) == []
     ((contents,),) = fleet.run("SELECT contents FROM account_state")
     assert json.loads(contents)["trying"] is False
 
 
-def test_async_client_of_a_lost_shard_sends_nothing(fleet, server, tmp_path):
+def test_async_client_of_a_lost_shard_sends_nothing(fleet, cloud_server, tmp_path):
     account = fleet.add_account()
 
     async def ask():
         async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
             await old.take()
             store = old.store(account)
-            client = AsyncGrowatt("ada", "pw", server=server.url, keeper=Keeper(tmp_path, store=lambda name: store))
+            client = AsyncGrowatt(
+                "ada", "pw", server=cloud_server.url, keeper=Keeper(tmp_path, store=lambda name: store)
+            )
             await client.plant_info("1")
             await new.take()
-            before = server.logins, server.reads
+            before = cloud_server.logins, cloud_server.reads
             for _ in range(2):
                 with pytest.raises(ShardLost):
                     await client.plant_info("1")
-            assert (server.logins, server.reads) == before
+            assert (cloud_server.logins, cloud_server.reads) == before
 
     asyncio.run(ask())
