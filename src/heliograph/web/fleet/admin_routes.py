@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from heliograph.fleet.access import PageDatabase, Principal
-    from heliograph.fleet.database import Database
     from heliograph.fleet.csv_import import ImportReport
+    from heliograph.fleet.database import Database
     from heliograph.fleet.secrets import SecretBox
 
 
