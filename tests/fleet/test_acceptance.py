@@ -49,6 +49,7 @@ def recovered(fleet, taken, since):
     """Wait until all accounts of these shards were asked again; return the seconds from `since`."""
     rows = fleet.query("SELECT id FROM heliograph.account WHERE shard = ANY(%s)", (list(taken),))
     accounts = {f"{number}" for (number,) in rows}
+    accounts -= fleet.resting
     fleet.wait_until(lambda: accounts <= fleet.asked_since(since), 60, "the shards' accounts are asked again")
     return time.monotonic() - since
 
@@ -104,6 +105,25 @@ def test_worker_with_a_wrong_clock_and_the_name_of_another_polls_on_time(fleet):
     # A clock two minutes ahead that mattered would make every account due at once, again and again.
     assert requests < 6 * len(accounts) * ((time.monotonic() - began) / SIZE.interval + 2)
     assert fleet.end_worker(one, signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+def test_worker_that_ends_in_the_middle_of_a_login_causes_no_second_one(fleet, number):
+    ensure_all(fleet)
+    fleet.witness.hold_logins.set()
+    fleet.end_session()
+    fleet.wait_until(lambda: fleet.witness.held, 60, "a login is under way")
+    account, identity = fleet.witness.held[0]
+    one = next(found for found in fleet.workers if found.identity == identity)
+    one.signal(number)
+    (shard,) = fleet.query("SELECT shard FROM heliograph.account WHERE id = %s", (account,))[0]
+    fleet.wait_until(lambda: shard not in fleet.shards_of(one), 60, "another worker has the shard")
+    fleet.witness.hold_logins.clear()
+    one.signal(signal.SIGCONT if number == signal.SIGSTOP else number)
+    fleet.wait_for_end(one)
+    failed = "SELECT contents::json ->> 'failures' FROM heliograph.account_state WHERE account = %s"
+    fleet.wait_until(lambda: fleet.query(failed, (account,)) == [("1",)], 60, "the login counts as failed")
+    fleet.resting.add(account)
 
 
 def test_database_is_killed_and_started(fleet):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -71,6 +72,8 @@ class FleetRun:
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
         self.relays = RelayThread()
+        self.resting: set[str] = set()
+        """Accounts that wait after a login of unknown outcome."""
 
     def __enter__(self):
         with ExitStack() as stack:
@@ -116,9 +119,9 @@ class FleetRun:
         await init(database, size.shards)
         engine = ProcrastinateEngine(self.url)
         await engine.add_shards(await shards_by_egress(database))
-        lines = ["name,vendor,username,password,server,requests_per_day,logins_per_day"]
+        lines = ["name,vendor,username,password,server,requests_per_day,logins_per_day,plants"]
         lines += [
-            f"home{number},{one['vendor']},{one['username']},{one['password']},{url},1000000,100"
+            f"home{number},{one['vendor']},{one['username']},{one['password']},{url},1000000,100,{one['plants'][0]}"
             for number, one in enumerate(accounts)
         ]
         box = SecretBox(read_keys(self.key_file))
@@ -166,6 +169,11 @@ class FleetRun:
         self.workers.remove(worker)
         self.ended.append(worker)
         return code
+
+    def end_session(self):
+        """Have the clouds forget one session, so that its account has to log in again."""
+        body = json.dumps({"expire": "1*1"}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.emulator_control}/faults", body), timeout=20).close()
 
     def reap(self):
         """Note the workers that have ended by themselves."""
@@ -218,7 +226,11 @@ class FleetRun:
     def wait_for_all_polled(self, seconds=60):
         """Wait until every account was asked since now."""
         began = time.monotonic()
-        self.wait_until(lambda: len(self.asked_since(began)) >= self.size.accounts, seconds, "all accounts are polled")
+        self.wait_until(
+            lambda: len(self.asked_since(began) | self.resting) >= self.size.accounts,
+            seconds,
+            "all accounts are polled",
+        )
         return time.monotonic() - began
 
     def double_logins(self):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from heliograph.fleet.database import Database
     from heliograph.fleet.figures import WorkerFigures
     from heliograph.keeper.state import AccountState
-    from heliograph.keeper.state_store import HeldState, StateStore
 
 BLOCKED_ACCOUNTS = 3
 """Accounts that are blocked within `BLOCK_WINDOW` before the whole egress is paused."""
@@ -213,7 +212,7 @@ class PacedStateStore:
 
     is_async = True
 
-    def __init__(self, store: StateStore, limit: EgressLimit, account: int, figures: WorkerFigures) -> None:
+    def __init__(self, store: Any, limit: EgressLimit, account: int, figures: WorkerFigures) -> None:
         self.store = store
         self.limit = limit
         self.account = account
@@ -222,16 +221,16 @@ class PacedStateStore:
     @property
     def name(self) -> str:
         """The account's name."""
-        return self.store.name
+        return str(self.store.name)
 
     async def load(self, now: float) -> AccountState:
         """Return the state as last saved."""
-        found: AccountState = await self.store.load(now)  # type: ignore[misc]
+        found: AccountState = await self.store.load(now)
         return found
 
     async def hold(self) -> PacedHeldState | None:
         """Acquire the account's lock; None if it is held."""
-        held: HeldState | None = await self.store.hold()  # type: ignore[misc]
+        held = await self.store.hold()
         return None if held is None else PacedHeldState(held, self.limit, self.account, self.figures)
 
 

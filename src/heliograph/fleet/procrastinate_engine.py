@@ -135,7 +135,7 @@ class ProcrastinateEngine:
     def __init__(
         self, url: str, name: str = "", egresses: Sequence[str] = (), *, timeout: float = 30.0, share: int | None = None
     ) -> None:
-        options = " ".join(filter(None, [conninfo_to_dict(url).get("options"), f"-c search_path={SCHEMA}"]))
+        options = f"{conninfo_to_dict(url).get('options', '')} -c search_path={SCHEMA}".strip()
         conninfo = make_conninfo(url, options=options, application_name="heliograph fleet engine")
         self._connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=_POOL_SIZE, timeout=timeout / 2)
         self._app = App(connector=self._connector)
@@ -224,7 +224,7 @@ class ProcrastinateEngine:
         job = await self._app.job_manager.fetch_job(queues=self._egresses, worker_id=self._worker_id)
         if job is None or job.id is None:
             return False
-        tenure = Tenure(int(job.task_kwargs["shard"]), token_of(timeline, job.attempts))
+        tenure = Tenure(int(str(job.task_kwargs["shard"])), token_of(timeline, job.attempts))
         task = asyncio.create_task(self._hold(own, tenure, job.id, job.attempts))
         self._held[job.id] = _HeldShard(tenure, job.attempts, task)
         return True

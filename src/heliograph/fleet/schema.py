@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.errors import StoreError, StoreMissing
+from heliograph.fleet import page_schema
 from heliograph.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ _FIRST = (
     "CREATE INDEX audit_tenant ON audit (tenant, at)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(expand=_FIRST),)
+MIGRATIONS: tuple[Migration, ...] = (Migration(expand=(*_FIRST, *page_schema.TABLES, *page_schema.SECURITY)),)
 """The migrations from no fleet to the current version, which is their number; one that was released never changes."""
 VERSION = len(MIGRATIONS)
 

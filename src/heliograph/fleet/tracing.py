@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,4 @@ def _tracer() -> Any:
             return None
     except ModuleNotFoundError:
         return None
-    from opentelemetry import trace  # noqa: PLC0415 - optional
-
-    return trace.get_tracer("heliograph.fleet")
+    return import_module("opentelemetry.trace").get_tracer("heliograph.fleet")

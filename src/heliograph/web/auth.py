@@ -25,7 +25,7 @@ from heliograph.eventlog import LogEvent
 from heliograph.web.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,7 +80,6 @@ class AuthPolicy:
     @classmethod
     def from_config(cls, serve: ServeConfig) -> AuthPolicy:
         """Create the policy of a configuration; raises `ConfigError` if a required token is missing or too short."""
-        host = serve.host.strip("[]").lower()
         token = None if serve.token is None else serve.token.reveal().encode()
         if token is None and not serve.is_local_only:
             raise ConfigError(
@@ -91,9 +90,7 @@ class AuthPolicy:
             raise ConfigError(
                 f"the token of the page is short enough to be guessed; take {MIN_TOKEN_LENGTH} characters or more"
             )
-        named = (one.lower() for one in serve.hosts)
-        bound = f"[{host}]" if ":" in host else host
-        return cls(frozenset((*_LOCAL_HOSTS, bound, *named)), host in ("0.0.0.0", "::", ""), token)  # noqa: S104
+        return cls(*allowed_hosts(serve.host, serve.hosts), token)
 
     def allows_host(self, host: str) -> bool:
         """Return True if the `Host` is allowed; this prevents DNS rebinding.
@@ -113,6 +110,13 @@ class AuthPolicy:
     def cookie(self) -> str:
         """Cookie value derived from the token; changing the token invalidates it."""
         return hmac(self.token or b"", b"heliograph cookie", sha256).hexdigest()
+
+
+def allowed_hosts(listening: str, named: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """Return the allowed `Host` headers of a server, and whether every IP address is allowed too."""
+    host = listening.strip("[]").lower()
+    bound = f"[{host}]" if ":" in host else host
+    return frozenset((*_LOCAL_HOSTS, bound, *(one.lower() for one in named))), host in ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def _is_address(host: str) -> bool:

@@ -22,7 +22,7 @@ from heliograph.web.app import make_app
 from heliograph.web.state import StateCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
     from heliograph.config import ServeConfig
     from heliograph.current import AccountStatus
@@ -61,20 +61,36 @@ async def serve(
     try:
         state_cache = StateCache(store, accounts, sinks, clock, query_store=query_store, money=money)
         app = make_app(state_cache, config, on_load)
-        listener = _bound(config.host, config.port)
-        with listener:
-            server = _Server(_settings(app, config.trusted_proxies), partial(ready or _log_address, _address(listener)))
-            running = asyncio.create_task(server.serve([listener]))
-            stopping = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopping.cancel()
-                server.should_exit = True
-                await app.state.live.close()
-                await running
+        await run_server(
+            app, config.host, config.port, config.trusted_proxies, stop, ready or _log_address, app.state.live.close
+        )
     finally:
         await asyncio.gather(store.close(), query_store.close())
+
+
+async def run_server(
+    app: object,
+    host: str,
+    port: int,
+    trusted_proxies: Sequence[str],
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+    on_stop: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Run an application until stopped; `on_stop` ends responses that would not end by themselves."""
+    listener = _bound(host, port)
+    with listener:
+        server = _Server(_settings(app, trusted_proxies), partial(ready, _address(listener)))
+        running = asyncio.create_task(server.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            server.should_exit = True
+            if on_stop is not None:
+                await on_stop()
+            await running
 
 
 class _Server(uvicorn.Server):
