@@ -23,7 +23,7 @@ from support.fleet_database import Owner
 from support.growatt_script import SERVER, USER
 from support.keeper_cloud import LIMITS, Program
 
-EXAMPLES, STEPS = 5, 40
+EXAMPLES, STEPS = 15, 40
 
 
 class Worker:
