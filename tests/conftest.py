@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+from support.fleet_tables import fleet, fleet_database  # noqa: F401 - fixtures
 from support.mqtt_broker import Broker, program
 from support.paths import TESTS
 from support.postgres_server import postgres, server  # noqa: F401 - fixtures

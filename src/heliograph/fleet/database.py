@@ -64,14 +64,21 @@ class DatabaseClock:
 class Database:
     """A connection that is opened on first use, and again after it was lost; one statement or transaction at a time."""
 
-    def __init__(self, url: str, *, clock: DatabaseClock | None = None, statement_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        application: str = "heliograph fleet",
+        clock: DatabaseClock | None = None,
+        statement_seconds: float = 60.0,
+    ) -> None:
         """Parse the URL; raises `ConfigError` for an invalid one.
 
         `clock` is shared with other connections; `statement_seconds` is the time-out of a statement.
         """
         self.url = url
         self.clock = clock or DatabaseClock()
-        self._parameters = {**_KEEPALIVES, **connection_parameters(url)}
+        self._parameters = {**_KEEPALIVES, "application_name": application, **connection_parameters(url)}
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
         self._timeout = f"-c statement_timeout={round(statement_seconds * 1000)} -c datestyle=iso"
         self._lock = asyncio.Lock()

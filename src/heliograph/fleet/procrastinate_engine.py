@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from time import CLOCK_BOOTTIME, clock_gettime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -18,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
+from heliograph.fleet.database import boot_time
 from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport, token_of
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ CREATE TABLE IF NOT EXISTS heliograph_worker (
 """
 _ADD_SHARD = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args)
-SELECT egress, %(task)s, %(task)s || ' ' || shard, jsonb_build_object('shard', shard)
+SELECT egress, %(task)s::text, %(task)s::text || ' ' || shard, jsonb_build_object('shard', shard)
 FROM unnest(%(shards)s::int[], %(egresses)s::text[]) AS wanted (shard, egress)
-WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = %(task)s AND (args ->> 'shard')::int = shard)
+WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = %(task)s::text AND (args ->> 'shard')::int = shard)
 """
 _REGISTER = "INSERT INTO heliograph_worker (id, name, egresses) VALUES (%(id)s, %(name)s, %(egresses)s::text[])"
 _HEARTBEAT = """
@@ -56,7 +56,7 @@ ours AS (UPDATE heliograph_worker SET figures = %(figures)s::jsonb WHERE id IN (
 SELECT
   draining,
   (SELECT count(*) FROM procrastinate_jobs
-    WHERE task_name = %(task)s AND queue_name = ANY(%(egresses)s::text[])) AS shards,
+    WHERE task_name = %(task)s::text AND queue_name = ANY(%(egresses)s::text[])) AS shards,
   (SELECT count(*) FROM heliograph_worker AS other JOIN procrastinate_workers AS engine USING (id)
     WHERE other.egresses && %(egresses)s::text[] AND NOT other.draining
       AND (id = %(id)s OR last_heartbeat > now() - make_interval(secs => %(timeout)s))) AS workers,
@@ -68,7 +68,7 @@ FROM ours
 _RESCUE = """
 WITH stalled AS (
   SELECT id FROM procrastinate_jobs
-  WHERE status = 'doing' AND task_name = %(task)s
+  WHERE status = 'doing' AND task_name = %(task)s::text
     AND (worker_id = ANY(ARRAY(
       SELECT id FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %(timeout)s)
     ))) IS NOT TRUE
@@ -103,18 +103,20 @@ _WORKERS = """
 SELECT name, egresses, started_at, draining, figures,
   extract(epoch FROM now() - last_heartbeat)::float8 AS seen,
   ARRAY(SELECT (args ->> 'shard')::int FROM procrastinate_jobs
-    WHERE worker_id = id_ AND status = 'doing' AND task_name = %(task)s ORDER BY 1) AS shards
+    WHERE worker_id = id_ AND status = 'doing' AND task_name = %(task)s::text ORDER BY 1) AS shards
 FROM (SELECT id AS id_, * FROM heliograph_worker JOIN procrastinate_workers USING (id)) AS workers
 ORDER BY name, started_at
 """
 _SHARDS = """
 SELECT (args ->> 'shard')::int AS shard, queue_name AS egress, attempts,
   CASE WHEN status = 'doing' THEN (SELECT name FROM heliograph_worker WHERE id = worker_id) END AS worker
-FROM procrastinate_jobs WHERE task_name = %(task)s ORDER BY 1
+FROM procrastinate_jobs WHERE task_name = %(task)s::text ORDER BY 1
 """
 _DRAIN = "UPDATE heliograph_worker SET draining = %(drain)s WHERE name = %(name)s RETURNING id"
 
 _log = logging.getLogger(__name__)
+logging.getLogger("procrastinate").setLevel(logging.WARNING)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # each failed attempt to connect; ours are logged here
 
 
 class _HeldShard(NamedTuple):
@@ -133,7 +135,7 @@ class ProcrastinateEngine:
     def __init__(
         self, url: str, name: str = "", egresses: Sequence[str] = (), *, timeout: float = 30.0, share: int | None = None
     ) -> None:
-        options = " ".join(filter(None, [conninfo_to_dict(url).get("options"), f"-c search_path={SCHEMA}"]))
+        options = f"{conninfo_to_dict(url).get('options', '')} -c search_path={SCHEMA}".strip()
         conninfo = make_conninfo(url, options=options, application_name="heliograph fleet engine")
         self._connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=_POOL_SIZE, timeout=timeout / 2)
         self._app = App(connector=self._connector)
@@ -145,18 +147,17 @@ class ProcrastinateEngine:
         self._interval = min(1.0, timeout / 8)
         self._worker_id = 0
         self._held: dict[int, _HeldShard] = {}
-        self._proved = 0.0
+        self._proved = boot_time()
         self._connected_at = 0.0
         """When the heartbeats of the other workers began to be usable, in seconds of CLOCK_BOOTTIME."""
         self._figures: Mapping[str, object] = {}
-        logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
     async def run(self, own: Callable[[Tenure], Awaitable[None]], stop: asyncio.Event) -> None:
         async with self._app.open_async():
             self._worker_id = await self._app.job_manager.register_worker()
             try:
                 await self._query(_REGISTER, id=self._worker_id, name=self._name, egresses=self._egresses)
-                self._proved = self._connected_at = _boottime()
+                self._proved = self._connected_at = boot_time()
                 while not stop.is_set():
                     await self._step(own, stop)
                     await _wait(stop, self._interval)
@@ -174,7 +175,7 @@ class ProcrastinateEngine:
         """Send a heartbeat, rescue the shards of dead workers, and take or hand over shards up to the even share."""
         try:
             target = await self._beat()
-            now = _boottime()
+            now = boot_time()
             if now - self._connected_at > self._timeout:
                 await self._rescue()
             held = list(self._held)
@@ -186,12 +187,12 @@ class ProcrastinateEngine:
                 pass
         except (ConnectorException, psycopg.Error) as error:
             # Nobody's heartbeat arrived meanwhile, so the others have one time-out to send the next one.
-            self._connected_at = _boottime()
+            self._connected_at = boot_time()
             _log.warning(LogEvent("fleet.database_unavailable", worker=self._name, why=_reason(error)))
 
     async def _beat(self) -> int:
         """Send a heartbeat; return how many shards this worker should have."""
-        sent_at = _boottime()
+        sent_at = boot_time()
         rows = await self._query(
             _HEARTBEAT,
             id=self._worker_id,
@@ -223,7 +224,7 @@ class ProcrastinateEngine:
         job = await self._app.job_manager.fetch_job(queues=self._egresses, worker_id=self._worker_id)
         if job is None or job.id is None:
             return False
-        tenure = Tenure(int(job.task_kwargs["shard"]), token_of(timeline, job.attempts))
+        tenure = Tenure(int(str(job.task_kwargs["shard"])), token_of(timeline, job.attempts))
         task = asyncio.create_task(self._hold(own, tenure, job.id, job.attempts))
         self._held[job.id] = _HeldShard(tenure, job.attempts, task)
         return True
@@ -299,9 +300,9 @@ class ProcrastinateEngine:
         try:
             async with self._app.open_async():
                 return await self._query(statement, **values)
-        except psycopg.errors.UndefinedTable:
-            raise StoreError("the database has no fleet yet; run: heliograph fleet init") from None
         except (ConnectorException, psycopg.Error) as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+                raise StoreError("there is no fleet in this database; run: heliograph fleet init") from None
             raise StoreError(f"the engine's tables cannot be read: {_reason(error)}") from None
 
     async def _query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
@@ -311,11 +312,6 @@ class ProcrastinateEngine:
             return rows
         await connector.execute_query_async(statement, task=TASK, **values)
         return []
-
-
-def _boottime() -> float:
-    """Return the time since the start of the machine; unlike CLOCK_MONOTONIC it continues while the machine sleeps."""
-    return clock_gettime(CLOCK_BOOTTIME)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

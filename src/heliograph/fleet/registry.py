@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,10 +14,10 @@ from heliograph.config.table import ConfigFile, ConfigTable
 from heliograph.core.redact import Secret
 from heliograph.errors import ConfigError, HeliographError, StoreError
 from heliograph.eventlog import LogEvent
-from heliograph.fleet.secrets import Sealed
+from heliograph.fleet.secrets import Sealed, open_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from heliograph.fleet.database import Database
     from heliograph.fleet.secrets import SecretBox
@@ -147,62 +148,103 @@ def secret_context(kind: str, vendor: str, account_id: int) -> tuple[object, ...
     return (f"the {kind} of account {account_id}", vendor)
 
 
-async def move_account(database: Database, account_id: int, shard: int) -> None:
-    """Assign an account to another shard, after writes under way for the old one; raises `StoreError` for neither.
+def session_context(account_id: int) -> tuple[object, ...]:
+    """Return what a session is sealed for."""
+    return (f"the session of account {account_id}",)
 
-    The old owner's next permit for the account is refused, and the new owner waits for a request under way.
+
+async def move_account(database: Database, account_id: int, shard: int) -> None:
+    """Assign an account to another shard of its egress, after writes under way for the old one.
+
+    The old owner's next permit for the account is refused, and the new owner waits for a request under way. Raises
+    `StoreError` if there is no such account or shard.
     """
     async with database.transaction() as run:
-        if not await run("SELECT 1 FROM fence WHERE shard = %s", (shard,)):
+        target = await run("SELECT egress FROM fence WHERE shard = %s", (shard,))
+        if not target:
             raise StoreError(f"there is no shard {shard}")
-        rows = await run("SELECT shard FROM account WHERE id = %s", (account_id,))
+        rows = await run("SELECT shard, egress FROM account WHERE id = %s", (account_id,))
         if not rows:
             raise StoreError(f"there is no account {account_id}")
+        ((old, egress),) = rows
+        if target != [(egress,)]:
+            # The other address would evade a block of this one.
+            raise StoreError(f"shard {shard} is of egress {target[0][0]}, and account {account_id} stays with {egress}")
         # Before the account's row, in the order of the writes for the shard.
-        await run("SELECT 1 FROM fence WHERE shard = %s FOR UPDATE", rows[0])
+        await run("SELECT 1 FROM fence WHERE shard = %s FOR UPDATE", (old,))
         moved = "UPDATE account SET shard = %s WHERE id = %s AND shard = %s RETURNING id"
-        if not await run(moved, (shard, account_id, *rows[0])):
+        if not await run(moved, (shard, account_id, old)):
             raise StoreError(f"account {account_id} was moved at the same time; try again")
 
 
-async def reseal(database: Database, box: SecretBox, *, page: int = 500) -> int:
-    """Seal all secrets of older keys with the newest key, in small transactions; return how many rows were sealed.
+class ResealReport(NamedTuple):
+    """The result of sealing everything with the newest key."""
 
-    May be interrupted and run again, and run beside workers whose key file has both keys.
+    sealed: int
+    """Rows that older keys had sealed."""
+    unopened: tuple[str, ...]
+    """Why others could not be opened; the older keys are still needed for them, or their accounts are lost."""
+
+
+async def reseal(database: Database, box: SecretBox, *, page: int = 500) -> ResealReport:
+    """Seal all secrets of older keys with the newest key, in small transactions.
+
+    May be interrupted and run again, and run beside workers whose key file has both keys. If everything was opened, the
+    older keys open nothing any more.
     """
-    raise NotImplementedError
+    await open_index(database, box)
+    sealed, unopened = 0, []
+    for table, seal in (("account", _seal_account), ("account_state", _seal_session)):
+        last: int | None = 0
+        while last is not None:
+            last, count, problems = await _reseal_page(database, box, (table, seal), last, page)
+            sealed += count
+            unopened += problems
+    if not unopened:
+        await database.run("DELETE FROM secret_key WHERE number <> %s", (box.current,))
+    return ResealReport(sealed, tuple(unopened))
 
 
-class CsvRow(NamedTuple):
-    """One valid row of a CSV file."""
-
-    line: int
-    account: Account
-    options: Mapping[str, Any]
-    customer: str
-    tags: tuple[str, ...]
-    egress: str
+_Seal = Callable[["SecretBox", Sequence[Any]], tuple[str, Sequence[Any]]]
 
 
-class ImportReport(NamedTuple):
-    """The result of an import: nothing was stored if there is a problem."""
+async def _reseal_page(
+    database: Database, box: SecretBox, work: tuple[str, _Seal], last: int, page: int
+) -> tuple[int | None, int, list[str]]:
+    table, seal = work
+    problems = []
+    async with database.transaction() as run:
+        rows = await run(_OLD_SECRETS[table], (last, box.current, page))
+        for row in rows:
+            try:
+                statement, values = seal(box, row)
+            except StoreError as error:
+                problems.append(str(error))
+            else:
+                await run(statement, values)
+    return (rows[-1][0] if len(rows) == page else None), len(rows) - len(problems), problems
 
-    accounts: int
-    problems: tuple[str, ...]
-    """One line each, with the line number in the file."""
-    stored: bool
+
+_OLD_SECRETS = {
+    "account": """SELECT id, key_number, vendor, username, password, token FROM account
+        WHERE id > %s AND key_number <> %s ORDER BY id LIMIT %s FOR NO KEY UPDATE""",
+    "account_state": """SELECT account, key_number, session FROM account_state
+        WHERE account > %s AND key_number <> %s AND session IS NOT NULL ORDER BY account LIMIT %s FOR UPDATE""",
+}
 
 
-def read_csv(text: str) -> tuple[list[CsvRow], list[str]]:
-    """Return the valid rows of a CSV text and the problems of the others, one line each."""
-    raise NotImplementedError
+def _seal_account(box: SecretBox, row: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    number, key, vendor, *data = row
+    sealed: list[bytes | None] = []
+    for kind, one in zip(("username", "password", "token"), data, strict=True):
+        context = secret_context(kind, vendor, number)
+        sealed.append(None if one is None else box.seal(box.open(Sealed(key, bytes(one)), context), context).data)
+    statement = "UPDATE account SET key_number = %s, username = %s, password = %s, token = %s WHERE id = %s"
+    return statement, (box.current, *sealed, number)
 
 
-async def import_accounts(
-    database: Database, box: SecretBox, text: str, *, tenant: str, egress: str = "default", dry_run: bool = False
-) -> ImportReport:
-    """Import the accounts of a CSV text for a tenant, which is created if it is new: all of them or none.
-
-    `egress` is that of rows without one. With `dry_run`, everything is checked and nothing stored.
-    """
-    raise NotImplementedError
+def _seal_session(box: SecretBox, row: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    number, key, data = row
+    context = session_context(number)
+    sealed = box.seal(box.open(Sealed(key, bytes(data)), context), context)
+    return "UPDATE account_state SET key_number = %s, session = %s WHERE account = %s", (*sealed, number)

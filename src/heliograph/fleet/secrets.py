@@ -116,12 +116,13 @@ def read_keys(file: Path | None, command: Sequence[str] = ()) -> dict[int, bytes
     """Return the keys of a file, or of a command's output; raises `ConfigError`."""
     if file is None:
         if not command:
-            raise ConfigError("no key is given; use --key-file, HELIOGRAPH_FLEET_KEY_FILE or --key-command")
+            raise ConfigError("no key is given; use --key-file, HELIOGRAPH_FLEET_KEY or --key-command")
         return parse_keys(_output_of(command), "the output of the key command")
     try:
         text = file.read_text("ascii")
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror or error}; it contains the fleet's key") from None
+        advice = "a new fleet's is made by heliograph fleet key new"
+        raise ConfigError(f"the key file {file} cannot be read: {error.strerror or error}; {advice}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not a key file") from None
     if os.name == "posix" and file.stat().st_mode & 0o077:
@@ -143,6 +144,7 @@ def add_key(file: Path) -> int:
     keys[number] = AESGCM.generate_key(8 * KEY_BYTES)
     lines = [f"{one} {b64encode(key).decode()}\n" for one, key in sorted(keys.items())]
     try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(file, "".join(lines))
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}") from None

@@ -13,6 +13,7 @@ from heliograph.core.redact import Secret
 from heliograph.errors import StoreError
 from heliograph.fleet.database import boot_time
 from heliograph.fleet.permits import REQUEST_SECONDS, PermitUnavailable, RequestCount, StateWrite
+from heliograph.fleet.registry import session_context
 from heliograph.fleet.secrets import Sealed
 from heliograph.keeper.state import COMPACT, AccountState
 
@@ -111,13 +112,15 @@ class AccountStateStore:
         if before.session != state.session or _contents(before) != _contents(state):
             contents = json.dumps(_contents(state), separators=COMPACT)
             if state.session is not None:
-                sealed = self._box.seal(Secret(json.dumps(state.session, separators=COMPACT)), self._context)
+                sealed = self._box.seal(
+                    Secret(json.dumps(state.session, separators=COMPACT)), session_context(self.account)
+                )
                 number, session = sealed
-        counts, is_reset = _changed_counts(before.spent, state.spent)
+        counts, is_reset = changed_counts(before.spent, state.spent)
         return StateWrite(
             self.account,
             self.shard,
-            permit=_counts_another(before.spent, state.spent),
+            permit=counts_another(before.spent, state.spent),
             saved_at=state.at,
             opens=state.trying,
             counts=counts,
@@ -129,10 +132,6 @@ class AccountStateStore:
             durable=durable,
         )
 
-    @property
-    def _context(self) -> tuple[object, ...]:
-        return (f"the session of account {self.account}",)
-
     async def _read(self) -> AccountState:
         sent_at = boot_time()
         rows = await self._database.run(_SELECT, (self.account,))
@@ -143,12 +142,12 @@ class AccountStateStore:
         if asked_at is not None and (shard, token) != self.shard:
             self.may_ask_at = asked_at + REQUEST_SECONDS
         if form is not None and form > FORM:
-            raise StoreError(
-                f"the state of account {self.account} has format {form}, newer than {FORM}: update heliograph"
-            )
+            raise StoreError(f"the state of account {self.account} has format {form}, not {FORM}: update heliograph")
         members: dict[str, Any] = {} if contents is None else json.loads(contents)
         if session is not None:
-            members["session"] = json.loads(self._box.open(Sealed(number, bytes(session)), self._context).reveal())
+            members["session"] = json.loads(
+                self._box.open(Sealed(number, bytes(session)), session_context(self.account)).reveal()
+            )
         state = AccountState.from_dict(members)
         state.at = saved_at or 0.0
         state.spent = [[start, int(count)] for start, count in counts or ()]
@@ -191,12 +190,12 @@ def _contents(state: AccountState) -> dict[str, Any]:
     return {name: value for name, value in vars(state).items() if name not in _APART}
 
 
-def _counts_another(before: list[list[float]], after: list[list[float]]) -> bool:
+def counts_another(before: list[list[float]], after: list[list[float]]) -> bool:
     """Return whether the last bucket has another request."""
     return bool(after) and after[-1][1] > next((count for start, count in before if start == after[-1][0]), 0)
 
 
-def _changed_counts(before: list[list[float]], after: list[list[float]]) -> tuple[list[RequestCount], bool]:
+def changed_counts(before: list[list[float]], after: list[list[float]]) -> tuple[list[RequestCount], bool]:
     """Return the counts to write, and whether all others have to be deleted first."""
     known = {bucket[0]: bucket[1] for bucket in before}
     starts = {start for start, _ in after}

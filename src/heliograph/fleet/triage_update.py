@@ -23,7 +23,7 @@ from heliograph.store.postgres import PostgresStore
 from heliograph.store.rows import samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from heliograph.alarms.model import Alarm
     from heliograph.current import PlantState
@@ -126,7 +126,7 @@ class ShardStore(PostgresStore):
         found = self._read(f"{schema.SELECT_LATEST_MEASUREMENTS_OF_ALL} AND {_OF_PLANTS}", (self._ids_of_plants,))
         return tuple(one for row in found for one in measurements_from_rows(Series(*row[:3]), [row[3:]]))
 
-    def poll_statuses(self) -> Mapping[Series, PollStatus]:
+    def poll_statuses(self, plants: Collection[Series] | None = None) -> Mapping[Series, PollStatus]:
         found = self._read(f"{schema.SELECT_POLLS} WHERE {_OF_PLANTS}", (self._ids_of_plants,))
         polls = (PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1) for row in found)
         return {one.series: one for one in polls}

@@ -17,13 +17,14 @@ from psycopg.pq import PipelineStatus
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
 from heliograph.metrics import METRICS
-from heliograph.store.schema import SAMPLE_TABLE, insert_row_sql
+from heliograph.store.schema import SAMPLE_TABLE, SELECT_NEWEST_CHANGE, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from heliograph.store.base import SeriesChange
     from heliograph.store.schema import SqlTable
 
 _T = TypeVar("_T")
@@ -37,6 +38,14 @@ _SCHEMA_LOCK = 0x48656C696F
 _CHANGES_LOCK = 0x4E756D626572
 """Advisory lock for numbering changes: numbers increase in the order in which they become visible."""
 _CONNECT_SECONDS = 10
+_NEW_CHANGE_TABLE = """CREATE TABLE new_change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, series integer NOT NULL, since bigint NOT NULL,
+    until bigint NOT NULL
+)"""
+_ADD_CHANGES = "INSERT INTO new_change (series, since, until) SELECT * FROM unnest(?::int[], ?::bigint[], ?::bigint[])"
+_NUMBER_CHANGES = f"""WITH moved AS (DELETE FROM new_change RETURNING id, series, since, until)
+    INSERT INTO change (number, series, since, until)
+    SELECT ({SELECT_NEWEST_CHANGE}) + row_number() OVER (ORDER BY id), series, since, until FROM moved"""  # noqa: S608
 
 
 class PostgresStore(SqlStore):
@@ -146,6 +155,32 @@ class PostgresStore(SqlStore):
 
     def _lock_change_numbers(self) -> None:
         self._run("SELECT pg_advisory_xact_lock(?)", (_CHANGES_LOCK,))
+
+    def _add_changes(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        # Without numbers, which readers assign: a lock until the commit would let only one writer commit at a time.
+        self._run(_ADD_CHANGES, [list(column) for column in zip(*rows, strict=True)])
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
+        """Return the changes with a number above `after`, oldest first; new ones are numbered first."""
+        self._run_locked(self._number_changes)
+        return super().changes(after, limit)
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change; new ones are numbered first."""
+        self._run_locked(self._number_changes)
+        return super().newest_change()
+
+    def _number_changes(self) -> None:
+        """Number the changes that have become visible, so that numbers increase in that order."""
+        if not self._run("SELECT 1 FROM new_change LIMIT 1"):
+            return
+        with self._transaction():
+            self._lock_change_numbers()
+            self._run(_NUMBER_CHANGES)
+
+    def _missing(self) -> list[str]:
+        is_missing = self._run("SELECT to_regclass('heliograph.new_change') IS NULL")[0][0]
+        return [*super()._missing(), *([_NEW_CHANGE_TABLE] if is_missing else [])]
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         # Numbers are parsed faster in binary; statements without values may be several, which only text allows.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from heliograph.fleet.access import Principal
     from heliograph.fleet.audit import AuditEntry
+    from heliograph.fleet.csv_import import ImportReport
     from heliograph.fleet.listings import ListPage
-    from heliograph.fleet.registry import ImportReport
     from heliograph.fleet.tenants import ApiToken, Member, Tenant
 
 _STATE_BADGES = {

@@ -13,7 +13,7 @@ from heliograph.errors import ConfigError
 from heliograph.fleet import access, audit, tenants
 from heliograph.fleet.access import Role, parse_role
 from heliograph.fleet.audit import record
-from heliograph.fleet.registry import import_accounts
+from heliograph.fleet.csv_import import import_accounts
 from heliograph.web.fleet import admin_pages
 from heliograph.web.fleet.forms import read_form
 from heliograph.web.fleet.layout import with_query
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from heliograph.fleet.access import PageDatabase, Principal
+    from heliograph.fleet.csv_import import ImportReport
     from heliograph.fleet.database import Database
-    from heliograph.fleet.registry import ImportReport
     from heliograph.fleet.secrets import SecretBox
 
 
