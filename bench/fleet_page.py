@@ -47,10 +47,10 @@ INSERT INTO series (vendor, plant, device, name, zone, account)
 INSERT INTO latest (series, account, tenant, measured_at, fetched_at, pv_power, pv_energy_today)
     SELECT series.id, account.id, account.tenant, {now} - 120, {now} - 60, 1000 + series.id % 5000, 12
     FROM series JOIN account ON account.name = series.account;
-INSERT INTO plant (tenant, series, account, customer, vendor, cloud_id, name, sort_name, zone, peak_power, freshness,
-        day, specific_yield)
-    SELECT account.tenant, series.id, account.id, 'customer ' || series.id % ({plants} / 5), 'growatt', series.plant,
-        series.name, lower(series.name), series.zone, 9.8, 'live', DATE '2026-06-20',
+INSERT INTO plant (tenant, series, account, account_name, customer, vendor, cloud_id, name, sort_name, zone, peak_power,
+        freshness, day, specific_yield)
+    SELECT account.tenant, series.id, account.id, account.name, 'customer ' || series.id % ({plants} / 5), 'growatt',
+        series.plant, series.name, lower(series.name), series.zone, 9.8, 'live', DATE '2026-06-20',
         CASE WHEN series.id % 50 <> 0 THEN 1 + (series.id * 7919 % 5000) / 1000.0 END
     FROM series JOIN account ON account.name = series.account;
 INSERT INTO plant_alarm (tenant, series, rule, urgency, raised_at, seen)

@@ -92,11 +92,12 @@ class FleetScene:
             (cloud_id, scene.name, scene.peak_power),
         )
         self.run(
-            """INSERT INTO plant (tenant, series, account, customer, vendor, cloud_id, name, sort_name, zone,
-            peak_power, freshness, day, specific_yield)
-            VALUES (%s, %s, %s, %s, 'growatt', %s, %s, %s, 'Europe/Berlin', %s, %s, %s, %s)""",
+            """INSERT INTO plant (tenant, series, account, account_name, customer, vendor, cloud_id, name, sort_name,
+            zone, peak_power, freshness, day, specific_yield)
+            VALUES (%s, %s, %s, (SELECT name FROM account WHERE id = %s), %s, 'growatt', %s, %s, %s, 'Europe/Berlin',
+            %s, %s, %s, %s)""",
             (
-                *(tenant, series, account, scene.customer, cloud_id, scene.name, scene.name.casefold()),
+                *(tenant, series, account, account, scene.customer, cloud_id, scene.name, scene.name.casefold()),
                 *(scene.peak_power, scene.freshness, TODAY - timedelta(days=1), scene.specific_yield),
             ),
         )
@@ -125,7 +126,7 @@ class FleetScene:
         self.run(RANK, {"tenants": [tenant], "series": series, "now": now})
 
     def empty(self):
-        self.run("TRUNCATE tenant, account, series, day, latest, request_queue, audit, secret_key CASCADE")
+        self.run("TRUNCATE tenant, account, series, sample, poll, alarm, day, latest, audit, secret_key CASCADE")
 
 
 @contextmanager

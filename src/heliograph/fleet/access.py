@@ -36,7 +36,7 @@ class Role(IntEnum):
     VIEWER = 1
     """Sees plants, customers, accounts and reports."""
     OPERATOR = 2
-    """Acknowledges alarms, orders polls, edits customers and tags."""
+    """Acknowledges alarms, edits customers and tags."""
     SETTER = 3
     """Sends settings to devices."""
     ADMIN = 4

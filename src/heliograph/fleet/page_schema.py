@@ -15,11 +15,14 @@ TABLES = (
         tenant bigint NOT NULL REFERENCES tenant ON DELETE CASCADE,
         series integer NOT NULL,
         account bigint NOT NULL REFERENCES account ON DELETE CASCADE,
+        account_name text NOT NULL,
         customer text NOT NULL DEFAULT '',
         vendor text NOT NULL,
         cloud_id text NOT NULL,
         name text NOT NULL,
         sort_name text COLLATE "C" NOT NULL,
+        search_text text COLLATE "C" NOT NULL GENERATED ALWAYS AS
+            (sort_name || E'\\n' || lower(cloud_id || E'\\n' || customer || E'\\n' || account_name)) STORED,
         zone text,
         peak_power double precision,
         freshness text NOT NULL DEFAULT 'not-polled',
@@ -65,7 +68,6 @@ TABLES = (
 _READABLE = "ANY ((SELECT heliograph.readable_tenants())::bigint[])"
 _WRITABLE = "ANY ((SELECT heliograph.writable_tenants())::bigint[])"
 _MANAGED = "ANY ((SELECT heliograph.managed_tenants())::bigint[])"
-_OWN_ACCOUNT = "EXISTS (SELECT FROM heliograph.account WHERE account.id = request_queue.account)"
 
 _RIGHTS = {
     "tenant": "SELECT",
@@ -77,7 +79,6 @@ _RIGHTS = {
     "plant_alarm": "SELECT, UPDATE (answered_at, answered_by, snoozed_until)",
     "latest": "SELECT",
     "day": "SELECT",
-    "request_queue": "SELECT (id, account, call, requested_by, requested_at, answered_at, error), INSERT",
     "audit": "SELECT, INSERT",
 }
 """What the role of the page may do at all; user names, secrets and sessions of accounts are not among it."""
@@ -85,14 +86,12 @@ _VISIBLE = {
     "tenant": f"id = {_READABLE}",
     # Rows of the store belong to a series; `plant`, with its own policy, says whose it is.
     "day": "EXISTS (SELECT FROM heliograph.plant WHERE plant.series = day.series)",
-    "request_queue": _OWN_ACCOUNT,
     "member": f"tenant = {_MANAGED}",
     "api_token": f"tenant = {_MANAGED}",
     "audit": f"tenant = {_MANAGED}",
 }
 """The visible rows, where they are not those whose `tenant` is readable."""
 _CHANGEABLE = {
-    "request_queue": f"EXISTS (SELECT FROM heliograph.account WHERE account.id = account AND tenant = {_WRITABLE})",
     # A look is recorded in every tenant that was looked at: to read is enough.
     "audit": f"tenant = {_READABLE}",
     "member": f"tenant = {_MANAGED}",

@@ -1,4 +1,4 @@
-"""What a person does about plants: alarms answered, polls ordered, customers and tags set. Each is in the audit log."""
+"""What a person does about plants: alarms answered, customers and tags set. Each is in the audit log."""
 
 from __future__ import annotations
 
@@ -69,20 +69,6 @@ async def answer_alarms(
     action = "alarms acknowledged" if until is None else "alarms snoozed"
     await record(run, principal, [tenant], action, f"plant {series}: {', '.join(sorted({one for (one,) in answered}))}")
     return len(answered)
-
-
-async def order_poll(run: Run, principal: Principal, tenant: int, account: int) -> bool:
-    """Order a poll of an account now; return False if one is waiting already."""
-    waiting = await run(
-        "SELECT 1 FROM request_queue WHERE account = %s AND call = 'poll' AND answered_at IS NULL LIMIT 1", (account,)
-    )
-    if waiting:
-        return False
-    await run(
-        "INSERT INTO request_queue (account, call, requested_by) VALUES (%s, 'poll', %s)", (account, principal.subject)
-    )
-    await record(run, principal, [tenant], "poll ordered", f"account {account}")
-    return True
 
 
 async def set_customer(run: Run, principal: Principal, tenant: int, series: int, customer: str) -> None:

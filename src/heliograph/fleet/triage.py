@@ -169,7 +169,7 @@ async def load_page(run: Run, tenants: Sequence[int], query: TriageQuery, now: i
     inner = ", ".join(f"plant.{name} {direction}" for name in (*sort.columns, "series"))
     # Each tenant is read in the order of its index, then the few rows found are merged.
     statement = f"""
-        SELECT found.*, account.name, latest.measured_at, latest.pv_power, latest.battery_soc, latest.pv_energy_today,
+        SELECT found.*, latest.measured_at, latest.pv_power, latest.battery_soc, latest.pv_energy_today,
             ARRAY(SELECT tag FROM plant_tag WHERE plant_tag.tenant = found.tenant AND plant_tag.series = found.series
                 ORDER BY tag)
         FROM (
@@ -179,7 +179,6 @@ async def load_page(run: Run, tenants: Sequence[int], query: TriageQuery, now: i
                 WHERE plant.tenant = scope.tenant AND {" AND ".join(conditions)} ORDER BY {inner} LIMIT %(limit)s
             ) AS found ORDER BY {order} LIMIT %(limit)s
         ) AS found
-        LEFT JOIN account ON account.id = found.account AND account.tenant = ANY(%(tenants)s::bigint[])
         LEFT JOIN latest ON latest.series = found.series AND latest.tenant = found.tenant
         ORDER BY {order}"""  # noqa: S608 - every name is a constant of this module
     found = await run(statement, parameters)
@@ -203,6 +202,7 @@ _PLANT_COLUMNS = ", ".join(
         "tenant",
         "series",
         "account",
+        "account_name",
         "customer",
         "vendor",
         "cloud_id",
@@ -238,10 +238,7 @@ def _conditions(query: TriageQuery) -> list[str]:
     """Return the conditions of all filters but those that the page counts."""
     found = ["true"]
     if query.text.strip():
-        # The accounts are looked up once, not for each plant.
-        found.append("""(plant.sort_name LIKE %(text)s OR lower(plant.cloud_id) LIKE %(text)s
-            OR lower(plant.customer) LIKE %(text)s OR plant.account IN (
-                SELECT id FROM account WHERE tenant = ANY(%(tenants)s::bigint[]) AND lower(name) LIKE %(text)s))""")
+        found.append("plant.search_text LIKE %(text)s")
     if query.customer is not None:
         found.append("plant.customer = %(customer)s")
     if query.tag:
@@ -294,15 +291,15 @@ async def _alarms(
 
 
 def _plant(row: Sequence[Any], alarms: tuple[OpenAlarm, ...], sort: SortOrder) -> PlantRow:
-    tenant, series, account, *rest = row[:13]
+    tenant, series, account, account_name, *rest = row[:14]
     customer, vendor, cloud_id, name, zone, peak_power, freshness, day, specific_yield, urgency = rest
-    yield_order, sort_name, waiting, account_name, measured_at, pv_power, battery_soc, energy, tags = row[13:]
+    yield_order, sort_name, waiting, measured_at, pv_power, battery_soc, energy, tags = row[14:]
     ordered = {"urgency": urgency, "waiting": waiting, "yield_order": yield_order, "sort_name": sort_name}
     return PlantRow(
         tenant=tenant,
         series=series,
         account=account,
-        account_name=account_name or "",
+        account_name=account_name,
         customer=customer,
         vendor=vendor,
         cloud_id=cloud_id,
@@ -327,11 +324,10 @@ async def load_plant(run: Run, tenants: Sequence[int], tenant: int, series: int,
     """Return one plant; None if these tenants have none of this number."""
     statement = f"""
         SELECT {_PLANT_COLUMNS}, plant.yield_order, plant.sort_name, plant.waiting,
-            account.name, latest.measured_at, latest.pv_power, latest.battery_soc, latest.pv_energy_today,
+            latest.measured_at, latest.pv_power, latest.battery_soc, latest.pv_energy_today,
             ARRAY(SELECT tag FROM plant_tag WHERE plant_tag.tenant = plant.tenant AND plant_tag.series = plant.series
                 ORDER BY tag)
-        FROM plant LEFT JOIN account ON account.id = plant.account AND account.tenant = plant.tenant
-        LEFT JOIN latest ON latest.series = plant.series AND latest.tenant = plant.tenant
+        FROM plant LEFT JOIN latest ON latest.series = plant.series AND latest.tenant = plant.tenant
         WHERE plant.tenant = ANY(%(tenants)s::bigint[]) AND plant.tenant = %(tenant)s
             AND plant.series = %(series)s"""  # noqa: S608 - every name is a constant of this module
     found = await run(statement, {"tenants": list(tenants), "tenant": tenant, "series": series})

@@ -45,6 +45,7 @@ class FleetPlant(NamedTuple):
     series: Series
     tenant: int
     account: int
+    account_name: str
     customer: str
     tags: Sequence[str]
     account_problem: str | None
@@ -52,8 +53,8 @@ class FleetPlant(NamedTuple):
 
 
 _PLANTS = """
-    SELECT series.id, series.vendor, series.plant, series.device, latest.tenant, account.id, account.customer,
-        account.tags, CASE account.state WHEN 'needs_person' THEN account.reason END
+    SELECT series.id, series.vendor, series.plant, series.device, latest.tenant, account.id, account.name,
+        account.customer, account.tags, CASE account.state WHEN 'needs_person' THEN account.reason END
     FROM account JOIN latest ON latest.account = account.id JOIN series ON series.id = latest.series
     WHERE account.shard = ? AND series.device = '' AND account.state <> 'removed' ORDER BY series.id"""
 _OF_PLANTS = """(series.vendor, series.plant) IN
@@ -63,16 +64,17 @@ _YIELDS = """
     JOIN unnest(?::integer[], ?::date[]) AS wanted (id, today) ON wanted.id = day.series
     WHERE day < today AND day >= today - ?::integer AND pv_energy IS NOT NULL ORDER BY series, day DESC"""
 _UPSERT_PLANTS = """
-    INSERT INTO plant (tenant, series, account, customer, vendor, cloud_id, name, sort_name, zone, peak_power,
-        freshness, day, specific_yield)
+    INSERT INTO plant (tenant, series, account, account_name, customer, vendor, cloud_id, name, sort_name, zone,
+        peak_power, freshness, day, specific_yield)
     SELECT * FROM unnest(?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[],
-        ?::text[], ?::double precision[], ?::text[], ?::date[], ?::double precision[])
-    ON CONFLICT (tenant, series) DO UPDATE SET account = excluded.account, name = excluded.name,
+        ?::text[], ?::text[], ?::double precision[], ?::text[], ?::date[], ?::double precision[])
+    ON CONFLICT (tenant, series) DO UPDATE SET account = excluded.account,
+        account_name = excluded.account_name, name = excluded.name,
         sort_name = excluded.sort_name, zone = excluded.zone, peak_power = excluded.peak_power,
         freshness = excluded.freshness, day = excluded.day, specific_yield = excluded.specific_yield
-    WHERE (plant.account, plant.name, plant.zone, plant.peak_power, plant.freshness, plant.day, plant.specific_yield)
-        IS DISTINCT FROM (excluded.account, excluded.name, excluded.zone, excluded.peak_power, excluded.freshness,
-        excluded.day, excluded.specific_yield)
+    WHERE (plant.account, plant.account_name, plant.name, plant.zone, plant.peak_power, plant.freshness, plant.day,
+        plant.specific_yield) IS DISTINCT FROM (excluded.account, excluded.account_name, excluded.name, excluded.zone,
+        excluded.peak_power, excluded.freshness, excluded.day, excluded.specific_yield)
     RETURNING tenant, series, xmax = 0"""
 _ADD_TAGS = """INSERT INTO plant_tag (tenant, series, tag)
     SELECT * FROM unnest(?::bigint[], ?::integer[], ?::text[]) ON CONFLICT DO NOTHING"""
@@ -157,7 +159,7 @@ class ShardStore(PostgresStore):
 
         def write() -> None:
             with self._transaction():
-                written = self._run(_UPSERT_PLANTS, _columns(rows, 13))
+                written = self._run(_UPSERT_PLANTS, _columns(rows, 14))
                 new = {(tenant, number) for tenant, number, is_new in written if is_new}
                 tags = [(one.tenant, one.id, tag) for one in plants for tag in one.tags if (one.tenant, one.id) in new]
                 self._run(_ADD_TAGS, _columns(tags, 3))
@@ -213,7 +215,7 @@ def _plant_row(plant: FleetPlant, state: PlantState, known: tuple[str, float] | 
     day, energy = known or (None, None)
     specific = None if energy is None or not state.peak_power else round(energy / state.peak_power, 3)
     vendor, cloud_id, _ = plant.series
-    of_account = (plant.tenant, plant.id, plant.account, plant.customer, vendor, cloud_id)
+    of_account = (plant.tenant, plant.id, plant.account, plant.account_name, plant.customer, vendor, cloud_id)
     return (
         *of_account,
         state.title,

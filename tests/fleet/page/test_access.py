@@ -59,7 +59,6 @@ def requests_for(fleet):
         ("GET", "/api/v1/fleet/customers"): ["/api/v1/fleet/customers"],
         ("GET", "/api/v1/fleet/accounts"): ["/api/v1/fleet/accounts"],
         ("POST", f"{path}/answer"): [(f"{own}/answer", {"rule": "fault"})],
-        ("POST", f"{path}/poll"): [(f"{own}/poll", {})],
         ("POST", f"{path}/edit"): [(f"{own}/edit", {"customer": "stolen", "tags": ""})],
         ("POST", "/import"): [("/import", {**tenant, "file": CSV, "do": "check"})],
         ("POST", "/members"): [("/members", {**tenant, "subject": "eve", "role": "admin"})],
@@ -74,12 +73,10 @@ TABLES = ("plant", "plant_tag", "plant_alarm", "account", "member", "api_token",
 
 def their_rows(fleet):
     """Return everything that the other tenant has."""
-    found = {
+    return {
         one: fleet.scene.run(f"SELECT * FROM {one} WHERE tenant = %s ORDER BY 1, 2, 3", (fleet.theirs,))
         for one in TABLES
     }
-    found["request_queue"] = fleet.scene.run("SELECT * FROM request_queue WHERE account = %s", (fleet.their_account,))
-    return found
 
 
 def leaking_routes(fleet, site, person):

@@ -106,13 +106,6 @@ def test_account_that_needs_a_person_is_answered_for_all_its_plants(two_tenants,
     assert rows(page(site, "/?urgency=account")) == []
 
 
-def test_poll_is_ordered_once(two_tenants, site):
-    assert send(site, f"{own(two_tenants)}/poll", {}, "operator@acme").headers["Location"].endswith("done=poll")
-    assert send(site, f"{own(two_tenants)}/poll", {}, "operator@acme").headers["Location"].endswith("done=waiting")
-    ordered = two_tenants.scene.run("SELECT account, call, requested_by FROM request_queue")
-    assert ordered == [(two_tenants.our_account, "poll", "operator@acme")]
-
-
 def test_customer_and_tags_are_saved(two_tenants, site):
     fields = {"customer": "  Schulze & Söhne ", "tags": "north, roof, north"}
     send(site, f"{own(two_tenants)}/edit", fields, "operator@acme")

@@ -128,7 +128,6 @@ def forms(fleet):
     token = fleet.scene.token(fleet.ours, "another-token")
     return {
         f"{own}/answer": ({"rule": "offline"}, Role.OPERATOR),
-        f"{own}/poll": ({}, Role.OPERATOR),
         f"{own}/edit": ({"customer": "New", "tags": "a, b"}, Role.OPERATOR),
         "/members": ({**tenant, "subject": "new", "role": "viewer"}, Role.ADMIN),
         "/members/remove": ({**tenant, "subject": "setter@acme"}, Role.ADMIN),
@@ -163,7 +162,7 @@ def test_row_level_security_alone_enforces_the_roles(two_tenants, monkeypatch):
     monkeypatch.setattr(access, "scope_of", lambda principal, role=None, tenant=None: principal.tenants())
     with fleet_site(two_tenants.scene.url) as site:
         for path, (fields, lowest) in forms(two_tenants).items():
-            tables = ("plant", "plant_alarm", "plant_tag", "member", "api_token", "request_queue")
+            tables = ("plant", "plant_alarm", "plant_tag", "member", "api_token")
             before = [two_tenants.scene.run(f"SELECT * FROM {one} ORDER BY 1, 2, 3") for one in tables]
             send(site, path, fields, "viewer@acme" if lowest is Role.OPERATOR else "setter@acme")
             assert before == [two_tenants.scene.run(f"SELECT * FROM {one} ORDER BY 1, 2, 3") for one in tables], path

@@ -125,8 +125,10 @@ def test_pages_by_key_show_every_plant_once_in_both_directions(scene, sort, of_b
         scene.run(
             """WITH made AS (INSERT INTO series (vendor, plant, device) SELECT 'growatt', %s || '-' || n, ''
                 FROM generate_series(1, %s) AS n RETURNING id)
-            INSERT INTO plant (tenant, series, account, vendor, cloud_id, name, sort_name, specific_yield)
-            SELECT %s, id, %s, 'growatt', id, 'same', 'same', CASE WHEN id %% 3 > 0 THEN id %% 3 END FROM made""",
+            INSERT INTO plant (tenant, series, account, account_name, vendor, cloud_id, name, sort_name,
+                specific_yield)
+            SELECT %s, id, %s, 'one', 'growatt', id, 'same', 'same',
+                CASE WHEN id %% 3 > 0 THEN id %% 3 END FROM made""",
             (tenant, plants, tenant, account),
         )
         scene.rank(tenant, [one for (one,) in scene.run("SELECT series FROM plant WHERE tenant = %s", (tenant,))])

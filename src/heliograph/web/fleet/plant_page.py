@@ -46,10 +46,7 @@ def plant_page(principal: Principal, plant: PlantRow, days: Sequence[DayEnergies
                     h.div[
                         h.h1[plant.name], h.p(".under")[badge(FRESHNESS[plant.freshness]), " ", _updated(plant, now)]
                     ],
-                    h.p(".saves")[
-                        h.a(href=f"{own}/report")["Monthly report"],
-                        operates and action(f"{own}/poll", "Poll now"),
-                    ],
+                    h.p(".saves")[h.a(href=f"{own}/report")["Monthly report"]],
                 ],
             ],
             bool(notice) and h.p(".notice.good", role="status")[notice],

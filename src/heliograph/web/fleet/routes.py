@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 _NOTICES = {
     "answered": "The alarm is answered.",
-    "poll": "A poll is ordered. Its values appear here as soon as the worker has carried it out.",
-    "waiting": "A poll is waiting already.",
     "saved": "Customer and tags are saved.",
 }
 _DAY = 24 * 3600
@@ -63,7 +61,6 @@ class FleetPages:
             ("GET", "/", self.plants),
             ("GET", plant, self.plant),
             ("POST", f"{plant}/answer", self.answer),
-            ("POST", f"{plant}/poll", self.poll),
             ("POST", f"{plant}/edit", self.edit),
             ("GET", f"{plant}/report", self.plant_report),
             ("GET", f"{plant}/report.csv", self.plant_csv),
@@ -119,16 +116,6 @@ class FleetPages:
             if not answered:
                 raise HTTPException(404, "this alarm is over")
         return RedirectResponse(f"{plant_path(plant.tenant, plant.series)}?done=answered", 303)
-
-    async def poll(self, request: Request) -> Response:
-        """Order a poll of the plant's account."""
-        await read_form(request)
-        principal = request.state.principal
-        async with self._database.transaction(principal) as run:
-            plant = await self._plant(request, run, Role.OPERATOR)
-            ordered = await responses.order_poll(run, principal, plant.tenant, plant.account)
-        done = "poll" if ordered else "waiting"
-        return RedirectResponse(f"{plant_path(plant.tenant, plant.series)}?done={done}", 303)
 
     async def edit(self, request: Request) -> Response:
         """Set customer and tags of a plant."""
