@@ -14,7 +14,7 @@ from heliograph.cli.fleet.options import database_url
 from heliograph.cli.serve import WEB_PACKAGES
 from heliograph.cli.terminal import print_json, print_wrapped, printable
 from heliograph.core.installation import extra_command
-from heliograph.errors import ConfigError
+from heliograph.errors import ConfigError, StoreInUse
 from heliograph.fleet import tenants
 from heliograph.fleet.access import PageDatabase, parse_role
 from heliograph.fleet.database import Database
@@ -80,7 +80,10 @@ def update_triage(options: Namespace) -> int:
     with ShardStore(url) as store:
         shards = parse_shards(options.shards, store.shards())
         # A second process would evaluate the same alarms with other half hours in memory.
-        store.claim([f"triage of shard {one}" for one in shards])
+        try:
+            store.claim([f"triage of shard {one}" for one in shards])
+        except StoreInUse:
+            raise ConfigError("another process evaluates some of these shards; stop it, or use --shards") from None
         updater = TriageUpdater(store)
         if options.once:
             plants = sum(updater.update(one, int(Clock().now())) for one in shards)

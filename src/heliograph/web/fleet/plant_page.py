@@ -119,7 +119,7 @@ def _values(plant: PlantRow) -> h.Element:
 
 def _days(plant: PlantRow, days: Sequence[DayEnergies]) -> h.Element:
     shown = [(name, word) for name, word in COLUMNS if any(one.values[name] is not None for one in days)]
-    return h.section(".card", aria_labelledby="days")[
+    return h.section(".card.days-card", aria_labelledby="days")[
         h.h2(id="days")["This month"],
         not days and h.p(".hint")["No day of this month is known yet."],
         bool(days)
