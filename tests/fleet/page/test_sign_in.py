@@ -164,7 +164,7 @@ def forms_that_change_something(fleet, site, wanted):
     found = set()
     for path, (fields, lowest) in wanted.items():
         before = [fleet.scene.run(f"SELECT * FROM {one} ORDER BY 1, 2, 3") for one in TABLES]
-        send(site, path, fields, "viewer@acme" if lowest is Role.OPERATOR else "setter@acme")
+        send(site, path, fields, "viewer@acme" if lowest is Role.OPERATOR else "operator@acme")
         if before != [fleet.scene.run(f"SELECT * FROM {one} ORDER BY 1, 2, 3") for one in TABLES]:
             found.add(path)
     return found
