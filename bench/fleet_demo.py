@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from sign_in_proxy import sign_in_proxy
 from support.postgres_server import Server, programs
 
 PAGE_PORT = 8770
@@ -60,14 +61,6 @@ def write_accounts(path: Path, ready: dict) -> None:
             )
 
 
-def has_page(env: dict[str, str]) -> bool:
-    """Return whether this version has `fleet serve`."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "heliograph", "fleet", "--help"], env=env, capture_output=True, text=True, check=True
-    )
-    return " serve " in shown.stdout
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=40)
@@ -103,9 +96,12 @@ def main() -> int:
             )
         for name in ("a", "b"):
             start(stack, "fleet", "run", "--name", name, "--time-out", "6", env=env, log=folder / f"{name}.log")
-        if has_page(env):
-            start(stack, *serve_words(env, folder), env=env, log=folder / "page.log")
-            print(f"\nthe page: http://127.0.0.1:{PAGE_PORT}/", flush=True)
+        heliograph("fleet", "member", "set", "acme", "demo", "--role", "admin", env=env)
+        start(stack, "fleet", "triage", "--interval", "30", env=env, log=folder / "triage.log")
+        words = ("--port", f"{PAGE_PORT + 1}", "--trusted-proxy", "127.0.0.1", "--key-file", str(folder / "fleet.key"))
+        start(stack, "fleet", "serve", *words, env=env, log=folder / "page.log")
+        stack.enter_context(sign_in_proxy(PAGE_PORT, PAGE_PORT + 1, "demo"))
+        print(f"\nthe page, signed in as an admin: http://127.0.0.1:{PAGE_PORT}/", flush=True)
         print(
             f"logs and files: {folder}\nkill a worker and see the other one take over; Ctrl-C ends the demo\n",
             flush=True,
@@ -118,11 +114,6 @@ def main() -> int:
         except KeyboardInterrupt:
             print("ending", flush=True)
     return 0
-
-
-def serve_words(env: dict[str, str], folder: Path) -> list[str]:
-    """Return the words of the page's command."""
-    return ["fleet", "serve", "--port", f"{PAGE_PORT}"]
 
 
 if __name__ == "__main__":

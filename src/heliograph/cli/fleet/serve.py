@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.fleet.options import add_fleet_command, add_key_options
+from heliograph.cli.fleet.options import add_fleet_command
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -74,7 +74,9 @@ def _add_serve(subcommands: Any) -> None:
         "--header", default="X-Forwarded-User", help="header with the person's name (default: X-Forwarded-User)"
     )
     serve.add_argument("--egress", default="default", metavar="NAME", help="egress of accounts imported on the page")
-    add_key_options(serve)
+    # Not from the environment: the server has the key only if admins are to import accounts on the page.
+    serve.add_argument("--key-file", metavar="FILE", help="file with the fleet's key, to import accounts on the page")
+    serve.add_argument("--key-command", metavar="COMMAND", help="command that prints the key, likewise")
 
 
 def _group(subcommands: Any, name: str, sentence: str, examples: str) -> Any:
