@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.options import COMMANDS
@@ -21,10 +20,12 @@ _EXAMPLES = """\
 
 The database is --database, or the variable HELIOGRAPH_FLEET.
 """
+_MODULES = ("database", "jobs", "serve", "workers")
+"""The modules that add subcommands; the others need the extra `fleet` and are imported when a subcommand runs."""
 
 
 def add_fleet(commands: Any) -> None:
-    """Add the command and its subcommands: each module of this folder with a function `add_commands` adds its own."""
+    """Add the command and its subcommands."""
     sentence = COMMANDS["fleet"]
     parser: ArgumentParser = commands.add_parser(
         "fleet",
@@ -34,6 +35,5 @@ def add_fleet(commands: Any) -> None:
         formatter_class=WrappedHelp,
     )
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
-    for module in iter_modules(__path__):
-        if add := getattr(import_module(f"{__name__}.{module.name}"), "add_commands", None):
-            add(subcommands)
+    for module in _MODULES:
+        import_module(f"{__name__}.{module}").add_commands(subcommands)
