@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-py test-ha quick lint bench fuzz torture lock docs release clean
+.PHONY: demo fleet fleet-demo test test-py test-ha quick lint bench fuzz torture lock docs release clean
 
 demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
@@ -48,6 +48,12 @@ fuzz: $(VENV)/ready  ## every command against mutated responses of the clouds; m
 
 torture: $(VENV)/ready  ## kills, full disks, flipped bits, limits: half an hour; TORTURE=--quick for a sample of two minutes
 	@$(BIN)/python bench/torture.py $(TORTURE)
+
+fleet: $(VENV)/ready  ## a fleet with workers that are killed, paused and restarted at random, judged by a witness: FLEET="--accounts 400"
+	@$(BIN)/python bench/fleet_chaos.py $(FLEET)
+
+fleet-demo: $(VENV)/ready  ## PostgreSQL, two workers, the page and the emulated clouds on this machine, until Ctrl-C
+	@$(BIN)/python bench/fleet_demo.py
 
 docs: $(VENV)/ready  ## derive the tables from the declarations, then build the site in site/
 	@$(BIN)/python docs/derive.py

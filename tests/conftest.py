@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+from support.fleet_tables import fleet, fleet_database  # noqa: F401 - fixtures
 from support.mqtt_broker import Broker, program
 from support.paths import TESTS
 from support.postgres_server import postgres, server  # noqa: F401 - fixtures
@@ -34,6 +35,10 @@ SLOW = {
     "core/test_hostile_values.py",
     "core/test_typing.py",
     "fuzz/test_mutated_responses.py",
+    "fleet/page/test_access.py",
+    "fleet/page/test_browser.py",
+    "fleet/page/test_pages.py",
+    "fleet/page/test_sign_in.py",
     "keeper/test_growattserver.py",
     "keeper/test_processes.py",
     "keeper/test_state_machine.py",

@@ -9,7 +9,15 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from heliograph.core.effects import Effect, FileAccess, finish_effect, perform_in_line, resume, run_on_thread
+from heliograph.core.effects import (
+    Effect,
+    FileAccess,
+    finish_effect,
+    perform_in_line,
+    resume,
+    run_effects_async,
+    run_on_thread,
+)
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -328,15 +336,18 @@ class AsyncClient(BaseClient, AsyncClientBase):
     async def close(self) -> None:
         """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
 
-    # Awaited forms of what reads the state file, for use on an event loop: each runs the blocking one on a thread.
+    # Awaited forms of what reads the stored state, for use on an event loop. Those of the budget also read the state
+    # from an async store; the others run the blocking one on a thread.
 
     async def budget_async(self) -> Budget:
-        """Used requests and logins, and active pauses, from the state file; nothing is sent."""
-        return await run_on_thread(lambda: cast("Any", self).budget)
+        """Used requests and logins, and active pauses, from the stored state; nothing is sent."""
+        guard: AccountGuard = cast("Any", self).guard
+        return await run_effects_async(guard.budget_flow())
 
     async def free_at_async(self, requests: int) -> float:
         """Return when a program may send this many requests, in epoch seconds, if none is sent until then."""
-        return await run_on_thread(lambda: cast("Any", self).free_at(requests))
+        guard: AccountGuard = cast("Any", self).guard
+        return await run_effects_async(guard.available_at_flow(requests))
 
     async def stored_session_async(self) -> Session:
         """Return the newest stored session of the account, of this or another process; nothing is sent."""

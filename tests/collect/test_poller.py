@@ -112,7 +112,10 @@ class Client:
     guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"))
     snapshot = None
 
-    def free_at(self, requests):
+    async def budget_async(self):
+        return self.budget
+
+    async def free_at_async(self, requests):
         return 0.0
 
     async def live(self, rhythm, plants=()):
@@ -210,7 +213,7 @@ class Cloud(Client):
         self.clock, self.load, self.rotating = clock, load, rotating
         self.error, self.free_from, self.rhythms, self.problems = None, 0.0, [], {}
 
-    def free_at(self, requests):
+    async def free_at_async(self, requests):
         return self.free_from
 
     async def live(self, rhythm, plants=()):

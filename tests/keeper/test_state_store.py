@@ -11,10 +11,11 @@ from heliograph.core.effects import FileAccess, finish_effect, run_effects_async
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import Secret
 from heliograph.core.session import Credentials, Request, Session, Sleep
-from heliograph.errors import ConfigError, StoreError, Throttled
+from heliograph.errors import ConfigError, HeliographError, StoreError, Throttled
 from heliograph.keeper import Keeper
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from heliograph.vendors.growatt.auth import GrowattProtocol
+from support.fleet_database import FleetStoreInLine
 from support.growatt_script import SERVER, USER
 from support.keeper_cloud import LIMITS, PLANS, CountingCloud
 from support.keeper_processes import Server
@@ -25,7 +26,7 @@ HELD_READ = ["hold", "load", "save", "release"]
 
 
 @pytest.fixture
-def server():
+def cloud_server():
     one = Server()
     thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -57,9 +58,13 @@ class ScriptedAccount:
             return self.store.done
 
 
-@pytest.fixture
-def account():
-    return ScriptedAccount(MemoryStore("account"))
+@pytest.fixture(params=["memory", "postgres"])
+def account(request):
+    if request.param == "memory":
+        yield ScriptedAccount(MemoryStore("account"))
+        return
+    with FleetStoreInLine(request.getfixturevalue("fleet")) as store:
+        yield ScriptedAccount(store)
 
 
 def test_guard_saves_before_each_request_and_durably_before_a_login(account):
@@ -119,9 +124,9 @@ def test_guard_releases_the_lock_if_the_flow_cannot_start(account):
     assert account.store.states["held"] is None
 
 
-def test_client_interrupted_while_sending_saves_and_releases(server, tmp_path):
+def test_client_interrupted_while_sending_saves_and_releases(cloud_server, tmp_path):
     store = MemoryStore("account")
-    client = Growatt("ada", "pw", server=server.url, keeper=Keeper(tmp_path, store=lambda name: store))
+    client = Growatt("ada", "pw", server=cloud_server.url, keeper=Keeper(tmp_path, store=lambda name: store))
     client.plant_info("1")
     store.done.clear()
 
@@ -137,33 +142,51 @@ def test_client_interrupted_while_sending_saves_and_releases(server, tmp_path):
 # Async clients
 
 
-def async_client(server, store, folder):
-    return AsyncGrowatt("ada", "pw", server=server.url, keeper=Keeper(folder, store=lambda name: store))
+def async_client(cloud_server, store, folder):
+    return AsyncGrowatt("ada", "pw", server=cloud_server.url, keeper=Keeper(folder, store=lambda name: store))
 
 
-def test_async_client_awaits_an_async_store(server, tmp_path):
+def test_async_client_awaits_an_async_store(cloud_server, tmp_path):
     store = AwaitedStore("account")
 
     async def ask():
-        client = async_client(server, store, tmp_path)
+        client = async_client(cloud_server, store, tmp_path)
         await client.plant_info("1")
         await client.plant_info("1")
         return await run_effects_async(client.guard.budget_flow())
 
     assert asyncio.run(ask()).requests_used == 3
     assert store.done[-5:] == [*HELD_READ, "load"]
-    assert server.logins == 1
+    assert cloud_server.logins == 1
 
 
-def test_blocking_client_rejects_an_async_store(server, tmp_path):
+def test_client_sends_nothing_that_its_store_refuses(cloud_server, tmp_path):
+    store = MemoryStore("account")
+    client = Growatt("ada", "pw", server=cloud_server.url, keeper=Keeper(tmp_path, store=lambda name: store))
+    client.plant_info("1")
+    used, sent = client.budget.requests_used, cloud_server.reads
+
+    def refuse(state, *, durable):
+        raise HeliographError("another worker has this account")
+
+    store.save = refuse
+    with pytest.raises(HeliographError, match="another worker"):
+        client.plant_info("1")
+    assert cloud_server.reads == sent
+    del store.save
+    client.plant_info("1")
+    assert client.budget.requests_used == used + 1
+
+
+def test_blocking_client_rejects_an_async_store(cloud_server, tmp_path):
     keeper = Keeper(tmp_path, store=AwaitedStore)
-    client = Growatt("ada", "pw", server=server.url, keeper=keeper)
+    client = Growatt("ada", "pw", server=cloud_server.url, keeper=keeper)
     for use in (lambda: client.plant_info("1"), lambda: client.budget):
         with pytest.raises(ConfigError, match="use an async client"):
             use()
 
 
-def test_async_client_performs_blocking_effects_off_its_event_loop(server, tmp_path):
+def test_async_client_performs_blocking_effects_off_its_event_loop(cloud_server, tmp_path):
     threads = set()
 
     class Watched(MemoryStore):
@@ -171,12 +194,12 @@ def test_async_client_performs_blocking_effects_off_its_event_loop(server, tmp_p
             threads.add(threading.current_thread())
             return super().load(now)
 
-    asyncio.run(async_client(server, Watched("account"), tmp_path).plant_info("1"))
+    asyncio.run(async_client(cloud_server, Watched("account"), tmp_path).plant_info("1"))
     assert len(threads) == 1
     assert threading.main_thread() not in threads
 
 
-def test_cancelled_task_finishes_an_effect_that_acquires_the_lock_and_releases_it(server, tmp_path):
+def test_cancelled_task_finishes_an_effect_that_acquires_the_lock_and_releases_it(cloud_server, tmp_path):
     async def cancelled():
         started, resume = asyncio.Event(), asyncio.Event()
 
@@ -185,7 +208,7 @@ def test_cancelled_task_finishes_an_effect_that_acquires_the_lock_and_releases_i
             await resume.wait()
 
         store = AwaitedStore("account", pause=pause)
-        task = asyncio.create_task(async_client(server, store, tmp_path).plant_info("1"))
+        task = asyncio.create_task(async_client(cloud_server, store, tmp_path).plant_info("1"))
         await started.wait()
         task.cancel()
         await asyncio.sleep(0)
@@ -197,7 +220,7 @@ def test_cancelled_task_finishes_an_effect_that_acquires_the_lock_and_releases_i
 
     store = asyncio.run(cancelled())
     assert store.states["held"] is None
-    assert server.logins == 0
+    assert cloud_server.logins == 0
 
 
 def test_finish_effect_returns_the_result_of_a_thread_and_the_cancellation():
@@ -221,11 +244,11 @@ def test_finish_effect_returns_the_result_of_a_thread_and_the_cancellation():
     assert isinstance(cancellation, asyncio.CancelledError)
 
 
-def test_cancelled_task_reports_its_cancellation_even_if_the_flow_ends(server, tmp_path):
+def test_cancelled_task_reports_its_cancellation_even_if_the_flow_ends(cloud_server, tmp_path):
     async def cancelled():
         started, resume = asyncio.Event(), asyncio.Event()
         store = AwaitedStore("account")
-        client = async_client(server, store, tmp_path)
+        client = async_client(cloud_server, store, tmp_path)
         await client.plant_info("1")
 
         async def pause():

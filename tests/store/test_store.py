@@ -21,6 +21,7 @@ from heliograph.store.base import (
 )
 from heliograph.store.copying import all_batches
 from support.paths import DOCS
+from support.store_fixtures import DatabasePlace
 from support.store_rows import DAY, NOON, ROOF, SAMPLE, everything, gaps
 
 REPAIRED = (NOON, "pv_energy_total", 0.0, 812.5, "fell to zero")
@@ -426,6 +427,20 @@ def test_changes_are_deleted_after_every_reader_and_numbers_increase(store):
     assert (store.changes(0), store.newest_change()) == ((), number)
     store.write(Batch(samples=[SAMPLE]))
     assert [one.number for one in store.changes(number)] == [number + 1]
+
+
+def test_writer_waits_for_no_other_while_there_is_a_reader(postgres):
+    """Two transactions that record changes are open at once, and a change of each is numbered when it is visible."""
+    place = DatabasePlace(postgres)
+    with place.open() as first, place.open(patience=2.0) as second:
+        first.save_reader_position("mqtt", 0, NOON)
+        with first._transaction():
+            first._write_rows(Batch(samples=[SAMPLE]))
+            second.write(Batch(samples=[SAMPLE._replace(series=BOX)]))
+            (change,) = second.changes(0)
+            second.save_reader_position("mqtt", change.number, NOON)
+        assert [one.series for one in second.changes(change.number)] == [ROOF]
+        assert second.newest_change() == change.number + 1
 
 
 def test_reader_without_position_for_a_month_is_removed(store):

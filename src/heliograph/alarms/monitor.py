@@ -59,6 +59,8 @@ class AlarmMonitor:
 
     ignored: frozenset[str] = frozenset()
     """Names of the rules that are switched off."""
+    plants: tuple[PlantState, ...] = ()
+    """The states that were judged last."""
     _current: CurrentState | None = None
     _histories: dict[Series, SlotHistory] = field(default_factory=dict)
 
@@ -68,7 +70,8 @@ class AlarmMonitor:
             self._current = CurrentState(store)
         stored = {row.key: alarm for row in store.alarms() if (alarm := alarm_from_row(row)) is not None}
         changed: dict[str, Alarm] = {}
-        for judgement, subject, title in self._judgements(store, accounts, self._current.plants(now), now):
+        self.plants = self._current.plants(now)
+        for judgement, subject, title in self._judgements(store, accounts, self.plants, now):
             if judgement.rule in self.ignored:
                 continue
             key = Alarm(rule=judgement.rule, subject=subject, title=title, judged_at=now).key

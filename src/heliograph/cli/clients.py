@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import time
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from heliograph.vendors import VENDORS
 from heliograph.vendors.base import ReportsMissingValues
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from heliograph.config import Account
     from heliograph.core.redact import Secret
@@ -47,6 +48,7 @@ def create_client(
     asynchronous: Literal[True],
     interactive: bool | None = ...,
     timeout: float | None = ...,
+    clock: Callable[[], float] = ...,
 ) -> AsyncSolarClient: ...
 def create_client(
     account: Account,
@@ -57,10 +59,12 @@ def create_client(
     interactive: bool | None = None,
     timeout: float | None = None,
     transport: BlockingTransport | None = None,
+    clock: Callable[[], float] = time,
 ) -> SolarClient | AsyncSolarClient:
     """Create a blocking or async client of an account; nothing is sent yet.
 
     `interactive` clients may use the reserve of the budget; by default those of a blocking client at a terminal.
+    `clock` returns the time in epoch seconds.
     """
     from heliograph.transports import TIMEOUT  # noqa: PLC0415 - saves its import for --help
 
@@ -85,6 +89,7 @@ def create_client(
             interactive=is_interactive() and not asynchronous if interactive is None else interactive,
             self_throttled=asynchronous,
             timeout=TIMEOUT if timeout is None else timeout,
+            clock=clock,
         )
         return client  # noqa: TRY300 - nothing else is tried
     except ConfigError as error:

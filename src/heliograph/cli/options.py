@@ -38,6 +38,7 @@ COMMANDS = {
     "restore": "put the files of a backup in place",
     "service": "install, show or remove the systemd service that runs `heliograph run`",
     "completion": "print a completion script for bash, zsh or fish",
+    "fleet": "run thousands of accounts on several machines, with PostgreSQL",
     "emulate": "serve emulated Growatt and GoodWe clouds on this machine",
     "demo": "emulate both clouds on this machine and show their plants live",
 }

@@ -34,7 +34,8 @@ _EXAMPLES = """\
   curl http://127.0.0.1:8765/api/v1/plants
   curl http://127.0.0.1:8765/metrics
 """
-_WEB_PACKAGES = ("starlette", "uvicorn", "h11", "htpy", "youplot", "anyio", "markupsafe")
+WEB_PACKAGES = ("starlette", "uvicorn", "h11", "htpy", "youplot", "anyio", "markupsafe")
+"""What the page imports, also while it answers."""
 
 
 def add_serve(commands: Any) -> None:
@@ -77,7 +78,7 @@ def serve_store(
 ) -> Coroutine[Any, Any, None]:
     """Return a coroutine that serves a store until stopped; raises `ConfigError` if the web extra is missing."""
     # All of them: a package that is imported by the first request would otherwise be missed there.
-    for package in _WEB_PACKAGES:
+    for package in WEB_PACKAGES:
         if find_spec(package) is None:
             raise ConfigError(f"the page needs {package}, which is not installed: {extra_command('web')}")
     from heliograph.web.server import serve as listen  # noqa: PLC0415 - an extra

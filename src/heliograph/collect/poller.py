@@ -182,6 +182,8 @@ class AccountPoller:
         if self.client is None:
             return
         queue = self.client.guard.snapshot_file
+        if not queue.changed_at():
+            return
         fetched_at = await drain_queue(queue, self.progress.name, self.writer, self._states)
         if fetched_at is not None:
             self.boost(fetched_at)
@@ -203,11 +205,11 @@ class AccountPoller:
                 self.client = await run_on_thread(self._connect)
             client = self.client
             await self._refresh(now)
-            budget = await run_on_thread(lambda: client.budget)
+            budget = await client.budget_async()
             self._reserve = budget.reserve
             if budget.free < self._expected:
                 # The requests of an incomplete poll would be wasted.
-                free_at = await run_on_thread(lambda: client.free_at(self._expected))
+                free_at = await client.free_at_async(self._expected)
                 return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
             budget = await self._poll(client, budget)
         except HeliographError as error:
@@ -245,7 +247,7 @@ class AccountPoller:
         # A poll that could not be processed because the store failed is not fetched again: it is no longer due.
         poll = self._fetched = self._fetched or await client.live(rhythm, self._plants)
         self._load = poll.load
-        budget = await run_on_thread(lambda: client.budget)
+        budget = await client.budget_async()
         self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
         if self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS:
             self._boosted.append((now, cost))
@@ -305,7 +307,7 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if (free_at := await run_on_thread(lambda: client.free_at(self._expected))) > due + RETRY_SECONDS:
+        if (free_at := await client.free_at_async(self._expected)) > due + RETRY_SECONDS:
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 

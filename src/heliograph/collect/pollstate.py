@@ -59,7 +59,7 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
         times = [one.starts_at + _HALF_HOUR // 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
         if len({day_at(at, zone or UTC) for at in times}) >= _ENOUGH_DAYS:
             sunny += [second_of_day(at, zone or UTC) for at in times]
-    statuses = store.poll_statuses()
+    statuses = store.poll_statuses(plants)
     return StoredState(
         counters,
         tuple(sunny),

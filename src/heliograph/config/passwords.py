@@ -139,6 +139,14 @@ class PasswordStore:
 
 def run_password_command(command: Sequence[str]) -> Secret:
     """Return the first line of a command's output; no error contains the command or its standard output."""
+    password = run_secret_command(command).reveal().partition("\n")[0].rstrip("\r")
+    if not password:
+        raise ConfigError("printed an empty first line, which is not a password")
+    return Secret(password)
+
+
+def run_secret_command(command: Sequence[str]) -> Secret:
+    """Return a command's output; no error contains the command or its standard output."""
     import subprocess  # noqa: PLC0415 - slow to import, and few accounts have a command
 
     try:
@@ -153,12 +161,9 @@ def run_password_command(command: Sequence[str]) -> Secret:
         stderr = excerpt(done.stderr)
         raise ConfigError(f"failed with exit code {done.returncode}{stderr and ': '}{stderr}")
     try:
-        password = done.stdout.partition(b"\n")[0].rstrip(b"\r").decode()
+        return Secret(done.stdout.decode())
     except UnicodeDecodeError:
         raise ConfigError("printed text that is not UTF-8") from None
-    if not password:
-        raise ConfigError("printed an empty first line, which is not a password")
-    return Secret(password)
 
 
 def _service(vendor: str) -> str:

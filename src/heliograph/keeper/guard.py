@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.core.effects import Effect, resume, run_effects
 from heliograph.core.session import Session, Sleep
-from heliograph.errors import CloudError, StoreError, Throttled
+from heliograph.errors import CloudError, HeliographError, StoreError, Throttled
 from heliograph.keeper import policy
 from heliograph.keeper.state_store import AcquireLock, LoadState, ReleaseLock, SaveState
 
@@ -290,7 +290,10 @@ class _GuardedRun:
         return response
 
     def _save_before(self, request: Request) -> EffectFlow[None]:
-        """Save the state; raises `StoreError` before a login only, so that reads continue on a full disk."""
+        """Save the state; raises `StoreError` before a login only, so that reads continue on a full disk.
+
+        Any other error is a refusal of the store: the request is not sent, and the error is raised.
+        """
         changed, durable = self._change()
         if not changed:
             return
@@ -301,6 +304,9 @@ class _GuardedRun:
                 policy.refund(self.state, is_login=True)
                 raise
             self.guard.saved(self.state, is_saved=False)
+        except HeliographError:
+            policy.refund(self.state, is_login=request.is_login)
+            raise
         else:
             self.guard.saved(self.state, is_saved=True)
 

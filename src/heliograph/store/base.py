@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 from heliograph.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -332,8 +332,8 @@ class Store(Protocol):
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
 
-    def poll_statuses(self) -> Mapping[Series, PollStatus]:
-        """Return when each plant was polled and will be; plants without a collector of this version are absent."""
+    def poll_statuses(self, plants: Collection[Series] | None = None) -> Mapping[Series, PollStatus]:
+        """Return when these or all plants were polled and will be; those of older collectors are absent."""
 
     def alarms(self) -> tuple[AlarmRow, ...]:
         """Return all alarms, also cleared ones."""

@@ -17,13 +17,14 @@ from psycopg.pq import PipelineStatus
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
 from heliograph.metrics import METRICS
-from heliograph.store.schema import SAMPLE_TABLE, insert_row_sql
+from heliograph.store.schema import SAMPLE_TABLE, SELECT_NEWEST_CHANGE, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from heliograph.store.base import SeriesChange
     from heliograph.store.sql_table import SqlTable
 
 _T = TypeVar("_T")
@@ -37,6 +38,14 @@ _SCHEMA_LOCK = 0x48656C696F
 _CHANGES_LOCK = 0x4E756D626572
 """Advisory lock for numbering changes: numbers increase in the order in which they become visible."""
 _CONNECT_SECONDS = 10
+_NEW_CHANGE_TABLE = """CREATE TABLE new_change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, series integer NOT NULL, since bigint NOT NULL,
+    until bigint NOT NULL
+)"""
+_ADD_CHANGES = "INSERT INTO new_change (series, since, until) SELECT * FROM unnest(?::int[], ?::bigint[], ?::bigint[])"
+_NUMBER_CHANGES = f"""WITH moved AS (DELETE FROM new_change RETURNING id, series, since, until)
+    INSERT INTO change (number, series, since, until)
+    SELECT ({SELECT_NEWEST_CHANGE}) + row_number() OVER (ORDER BY id), series, since, until FROM moved"""  # noqa: S608
 
 
 class PostgresStore(SqlStore):
@@ -48,7 +57,7 @@ class PostgresStore(SqlStore):
         With `create=False`, `StoreMissing` is raised if the database has no store.
         """
         super().__init__()
-        self._parameters = _parameters(url)
+        self._parameters = connection_parameters(url)
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
         self._patience = patience
         self._lock = RLock()
@@ -147,6 +156,32 @@ class PostgresStore(SqlStore):
     def _lock_change_numbers(self) -> None:
         self._run("SELECT pg_advisory_xact_lock(?)", (_CHANGES_LOCK,))
 
+    def _add_changes(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        # Without numbers, which readers assign: a lock until the commit would let only one writer commit at a time.
+        self._run(_ADD_CHANGES, [list(column) for column in zip(*rows, strict=True)])
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[SeriesChange, ...]:
+        """Return the changes with a number above `after`, oldest first; new ones are numbered first."""
+        self._run_locked(self._number_changes)
+        return super().changes(after, limit)
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change; new ones are numbered first."""
+        self._run_locked(self._number_changes)
+        return super().newest_change()
+
+    def _number_changes(self) -> None:
+        """Number the changes that have become visible, so that numbers increase in that order."""
+        if not self._run("SELECT 1 FROM new_change LIMIT 1"):
+            return
+        with self._transaction():
+            self._lock_change_numbers()
+            self._run(_NUMBER_CHANGES)
+
+    def _missing(self) -> list[str]:
+        is_missing = self._run("SELECT to_regclass('heliograph.new_change') IS NULL")[0][0]
+        return [*super()._missing(), *([_NEW_CHANGE_TABLE] if is_missing else [])]
+
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         # Numbers are parsed faster in binary; statements without values may be several, which only text allows.
         cursor = self._live.execute(_psycopg_sql(statement), values, binary=bool(values))
@@ -216,9 +251,9 @@ class PostgresStore(SqlStore):
             raise type(error)(f"{self._name()}: {error}") from None
         except LockNotAvailable as error:
             advice = "another program holds the lock for too long; nothing was stored, try again"
-            raise StoreError(f"{self._name()}: {_first_line(error)} ({advice})") from None
+            raise StoreError(f"{self._name()}: {first_line(error)} ({advice})") from None
         except psycopg.Error as error:
-            raise StoreError(f"{self._name()}: {self._secrets.mask(_first_line(error))}") from None
+            raise StoreError(f"{self._name()}: {self._secrets.mask(first_line(error))}") from None
         except (OverflowError, UnicodeError, ValueError) as error:
             raise StoreError(f"{self._name()}: a value that cannot be stored: {error}") from None
 
@@ -227,7 +262,7 @@ class PostgresStore(SqlStore):
         return f"PostgreSQL {given.get('dbname', '')} at {given.get('host', 'localhost')}"
 
 
-def _parameters(url: str) -> dict[str, Any]:
+def connection_parameters(url: str) -> dict[str, Any]:
     """Parse a URL; an invalid one is not quoted in the error, since it may contain a password."""
     try:
         given = conninfo_to_dict(url)
@@ -245,5 +280,6 @@ def _psycopg_sql(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: psycopg.Error) -> str:
+    """Return the first line of a database error."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

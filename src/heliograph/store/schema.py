@@ -238,6 +238,7 @@ DELETE_STALE_READERS = "DELETE FROM reader WHERE moved_at < ?"
 DELETE_CONSUMED_CHANGES = "DELETE FROM change WHERE number <= (SELECT min(number) FROM reader)"
 SELECT_POLLS = f"""SELECT vendor, plant, device, {", ".join(POLL_TABLE.value_columns)}
     FROM poll JOIN series ON series.id = poll.series"""
+SELECT_POLL = f"{SELECT_POLLS} WHERE vendor = ? AND plant = ? AND device = ?"
 # The energies of an undone import are deleted; the repair of a damaged file may bring them back.
 _ACTIVE = """imported_energy JOIN import_batch ON import_batch.series = imported_energy.series
     AND import_batch.id = import_id AND undone_at IS NULL"""

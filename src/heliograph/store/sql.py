@@ -30,7 +30,7 @@ from heliograph.store.imports import ImportStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
@@ -174,16 +174,20 @@ class SqlStore(ImportStore, EventStore):
         return ids, layouts
 
     def _record_changes(self, batch: Batch, ids: Mapping[Series, int]) -> None:
-        """Record the changes if there is a reader; last, because other writers wait for the lock."""
+        """Record the changes if there is a reader; last, because other writers may wait for the lock."""
         if not batch.samples or not self._run(schema.SELECT_ANY_READER):
             return
-        self._lock_change_numbers()
         spans: dict[Series, tuple[int, int]] = {}
         for one in batch.samples:
             since, until = spans.get(one.series, (one.measured_at, one.measured_at))
             spans[one.series] = min(since, one.measured_at), max(until, one.measured_at)
-        for series, span in sorted(spans.items()):
-            self._run(schema.INSERT_CHANGE, (ids[series], *span))
+        self._add_changes([(ids[series], *span) for series, span in sorted(spans.items())])
+
+    def _add_changes(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Record the series and time range of each change, inside a transaction."""
+        self._lock_change_numbers()
+        for row in rows:
+            self._run(schema.INSERT_CHANGE, row)
 
     def _new_ids(self, batch: Batch) -> dict[Series, int]:
         of_all = (batch.samples, batch.measurements, batch.days, batch.repairs, batch.queries)
@@ -272,12 +276,13 @@ class SqlStore(ImportStore, EventStore):
             _log.warning(LogEvent("counters.reset", series="/".join(filter(None, series)), why="the state is damaged"))
         return {}
 
-    def poll_statuses(self) -> Mapping[Series, PollStatus]:
-        """Return when each plant was polled and will be."""
-        polls = (
-            PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1)
-            for row in self._read(schema.SELECT_POLLS)
-        )
+    def poll_statuses(self, plants: Collection[Series] | None = None) -> Mapping[Series, PollStatus]:
+        """Return when these or all plants were polled and will be."""
+        if plants is None:
+            rows = self._read(schema.SELECT_POLLS)
+        else:
+            rows = list(chain.from_iterable(self._read(schema.SELECT_POLL, one) for one in plants))
+        polls = (PollStatus(Series(*row[:3]), row[3], row[4], row[5], row[6], row[7] == 1) for row in rows)
         return {one.series: one for one in polls}
 
     def alarms(self) -> tuple[AlarmRow, ...]:

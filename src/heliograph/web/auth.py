@@ -26,7 +26,7 @@ from heliograph.web.prefix import INGRESS, url
 from heliograph.web.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -97,7 +97,6 @@ class AuthPolicy:
     @classmethod
     def from_config(cls, serve: ServeConfig) -> AuthPolicy:
         """Create the policy of a configuration; raises `ConfigError` if a required token is missing or too short."""
-        host = serve.host.strip("[]").lower()
         token = None if serve.token is None else serve.token.reveal().encode()
         if token is None and not serve.is_local_only and serve.ingress is None:
             raise ConfigError(
@@ -108,9 +107,7 @@ class AuthPolicy:
             raise ConfigError(
                 f"the token of the page is short enough to be guessed; take {MIN_TOKEN_LENGTH} characters or more"
             )
-        named = (one.lower() for one in serve.hosts)
-        bound = f"[{host}]" if ":" in host else host
-        hosts, any_address = frozenset((*_LOCAL_HOSTS, bound, *named)), host in ("0.0.0.0", "::", "")  # noqa: S104
+        hosts, any_address = allowed_hosts(serve.host, serve.hosts)
         return cls(hosts, any_address, token, is_public=token is None and serve.is_local_only)
 
     def allows_host(self, host: str) -> bool:
@@ -135,6 +132,13 @@ class AuthPolicy:
     def accepts_cookie(self, cookie: str) -> bool:
         """Compare a cookie in constant time."""
         return self.token is not None and compare_digest(cookie.encode("utf-8", "replace"), self.cookie.encode())
+
+
+def allowed_hosts(listening: str, named: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """Return the allowed `Host` headers of a server, and whether every IP address is allowed too."""
+    host = listening.strip("[]").lower()
+    bound = f"[{host}]" if ":" in host else host
+    return frozenset((*_LOCAL_HOSTS, bound, *(one.lower() for one in named))), host in ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def _is_address(host: str) -> bool:

@@ -27,7 +27,7 @@ from heliograph.web.prefix import PrefixMiddleware
 from heliograph.web.state import StateCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
     from starlette.types import ASGIApp
 
@@ -69,19 +69,9 @@ async def serve(
     try:
         state_cache = StateCache(store, accounts, sinks, clock, query_store=query_store, money=money)
         app = make_app(state_cache, config, on_load, partial(_acknowledge, where))
-        listener = _bound(config.host, config.port)
-        with listener:
-            settings = _settings(_behind_proxies(app, config))
-            server = _Server(settings, partial(ready or _log_address, _address(listener)))
-            running = asyncio.create_task(server.serve([listener]))
-            stopping = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopping.cancel()
-                server.should_exit = True
-                await app.state.live.close()
-                await running
+        await run_server(
+            _behind_proxies(app, config), config.host, config.port, stop, ready or _log_address, app.state.live.close
+        )
     finally:
         await asyncio.gather(store.close(), query_store.close())
 
@@ -93,6 +83,30 @@ def _acknowledge(where: str, alarm_id: str, now: int) -> Alarm | None:
         if found is not None:
             store.write(Batch(alarms=[response_row(found.key, AlarmResponse(at=now))]))
     return found
+
+
+async def run_server(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+    on_stop: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Run an application until stopped; `on_stop` ends responses that would not end by themselves."""
+    listener = _bound(host, port)
+    with listener:
+        server = _Server(_settings(app), partial(ready, _address(listener)))
+        running = asyncio.create_task(server.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            server.should_exit = True
+            if on_stop is not None:
+                await on_stop()
+            await running
 
 
 class _Server(uvicorn.Server):

@@ -29,8 +29,16 @@ _POINTS = 2100
 
 def file_name(plant: str, view: PeriodSelection) -> str:
     """Return the name of the file, safe for every header and file system."""
-    name = re.sub(r"[^A-Za-z0-9-]", "_", plant)[:60]
-    return f"heliograph-{name}-{view.span}-{view.first.isoformat()}-{view.show}.csv"
+    return f"heliograph-{safe_file_name(plant)}-{view.span}-{view.first.isoformat()}-{view.show}.csv"
+
+
+def safe_file_name(name: str) -> str:
+    """Return a name as part of a file's name.
+
+    >>> safe_file_name("Größe 1/2")
+    'Gr__e_1_2'
+    """
+    return re.sub(r"[^A-Za-z0-9-]", "_", name)[:60]
 
 
 def csv_text(store: Store, plant: PlantState, view: PeriodSelection, now: int, money: MoneyReader) -> str:

@@ -48,6 +48,7 @@ _VENDORED = {"uplot.js": "uplot.iife.min.js", "uplot.css": "uplot.min.css"}
 """Files served from an installed package, as released by their author."""
 _ASSETS = (
     "page.css",
+    "fleet.css",
     "page.js",
     "chart.js",
     "axis.js",
@@ -87,7 +88,7 @@ def routes(
         Route(route_path("/plant/{vendor}/{plant}/data.csv"), _with_error_pages(page.data)),
         Route("/status", _with_error_pages(page.status)),
         Route("/alarms/{alarm}/acknowledge", _with_error_pages(page.acknowledge), methods=["POST"]),
-        Route("/assets/{name}", _asset),
+        Route("/assets/{name}", asset),
     ]
 
 
@@ -235,16 +236,17 @@ def not_found_handler(
     return handler
 
 
-async def _asset(request: Request) -> Response:
+async def asset(request: Request) -> Response:
+    """Return a static file."""
     name = request.path_params["name"]
     if name not in _ASSETS and name not in _VENDORED:
         return Response("no such file\n", 404, media_type="text/plain")
-    asset = _read(name)
+    found = _read(name)
     # Revalidated at every request, so that an update of heliograph takes effect immediately.
-    headers = {"ETag": asset.etag, "Cache-Control": "no-cache"}
-    if asset.etag in request.headers.get("if-none-match", ""):
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
+    if found.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(asset.body, headers=headers, media_type=asset.media_type)
+    return Response(found.body, headers=headers, media_type=found.media_type)
 
 
 @cache

@@ -1,0 +1,163 @@
+"""Acceptance of a fleet: real worker processes that are killed, stopped and cut off; no account is ever asked twice.
+
+One fleet runs through all tests of this file, in their order; a witness between the workers and the emulated clouds
+judges every request. The last test switches the fence off, and must see what the others must not.
+"""
+
+import signal
+import time
+
+import pytest
+
+from support.fleet_run import FleetRun, FleetSize
+
+SIZE = FleetSize()
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    with FleetRun(SIZE) as run:
+        for name in NAMES:
+            run.start_worker(name)
+        run.wait_for_all_polled(90)
+        yield run
+
+
+@pytest.fixture(autouse=True)
+def _nothing_forbidden_happened(request):
+    yield
+    if "fleet" in request.fixturenames:
+        assert request.getfixturevalue("fleet").violations() == {}
+
+
+def worker(fleet, name):
+    """Return the running worker of this name, which is started if it has ended."""
+    fleet.reap()
+    return next((one for one in fleet.workers if one.name == name), None) or fleet.start_worker(name)
+
+
+def ensure_all(fleet):
+    """Start what has ended, and wait until every worker has shards and every account was asked."""
+    found = [worker(fleet, name) for name in NAMES]
+    fleet.wait_until(lambda: all(map(fleet.shards_of, found)), 60, "every worker has shards")
+    fleet.wait_for_all_polled()
+    return found
+
+
+def recovered(fleet, taken, since):
+    """Wait until all accounts of these shards were asked again; return the seconds from `since`."""
+    rows = fleet.query("SELECT id FROM heliograph.account WHERE shard = ANY(%s)", (list(taken),))
+    accounts = {f"{number}" for (number,) in rows}
+    accounts -= fleet.resting
+    fleet.wait_until(lambda: accounts <= fleet.asked_since(since), 60, "the shards' accounts are asked again")
+    return time.monotonic() - since
+
+
+def test_workers_share_the_shards_and_log_in_each_account_once(fleet):
+    ensure_all(fleet)
+    owned = [fleet.shards_of(one) for one in fleet.workers]
+    assert sorted(map(len, owned)) == [2, 3, 3]
+    logins = {one.account for one in fleet.witness.seen if one.is_login}
+    assert len(logins) == SIZE.accounts
+
+
+def test_killed_worker_is_replaced(fleet, record_property):
+    one, *_ = ensure_all(fleet)
+    taken, killed_at = fleet.shards_of(one), time.monotonic()
+    assert fleet.end_worker(one) == -signal.SIGKILL
+    record_property("seconds", recovered(fleet, taken, killed_at))
+
+
+@pytest.mark.parametrize("timeouts", [0.4, 2, 5])
+def test_paused_worker_sends_nothing_more_for_shards_that_were_taken(fleet, timeouts):
+    _, one, _ = ensure_all(fleet)
+    taken, stopped_at = fleet.shards_of(one), time.monotonic()
+    one.signal(signal.SIGSTOP)
+    time.sleep(timeouts * SIZE.timeout)
+    one.signal(signal.SIGCONT)
+    if timeouts > 1:
+        assert fleet.wait_for_end(one) == 75
+    recovered(fleet, taken, stopped_at)
+
+
+def test_worker_that_is_cut_off_from_the_database_ends_itself(fleet):
+    ensure_all(fleet)
+    relay, url = fleet.add_database_relay()
+    one = fleet.start_worker("d", url=url)
+    fleet.wait_until(lambda: fleet.shards_of(one), 60, "the fourth worker has shards")
+    taken, cut_at = fleet.shards_of(one), time.monotonic()
+    relay.open.clear()
+    assert fleet.wait_for_end(one) == 75
+    recovered(fleet, taken, cut_at)
+    relay.open.set()
+
+
+def test_worker_with_a_wrong_clock_and_the_name_of_another_polls_on_time(fleet):
+    ensure_all(fleet)
+    one = fleet.start_worker("a", clock_offset=120.0)
+    fleet.wait_until(lambda: len({seen.account for seen in fleet.seen_by(one)}) > 5, 60, "it polls accounts")
+    counted_from = len(fleet.seen_by(one))
+    began = time.monotonic()
+    fleet.wait_for_all_polled()
+    accounts = {seen.account for seen in fleet.seen_by(one)}
+    requests = len(fleet.seen_by(one)) - counted_from
+    # A clock two minutes ahead that mattered would make every account due at once, again and again.
+    assert requests < 6 * len(accounts) * ((time.monotonic() - began) / SIZE.interval + 2)
+    assert fleet.end_worker(one, signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+def test_worker_that_ends_in_the_middle_of_a_login_causes_no_second_one(fleet, number):
+    ensure_all(fleet)
+    fleet.witness.hold_logins.set()
+    fleet.end_session()
+    fleet.wait_until(lambda: fleet.witness.held, 60, "a login is under way")
+    account, identity = fleet.witness.held[0]
+    one = next(found for found in fleet.workers if found.identity == identity)
+    one.signal(number)
+    (shard,) = fleet.query("SELECT shard FROM heliograph.account WHERE id = %s", (account,))[0]
+    fleet.wait_until(lambda: shard not in fleet.shards_of(one), 60, "another worker has the shard")
+    fleet.witness.hold_logins.clear()
+    one.signal(signal.SIGCONT if number == signal.SIGSTOP else number)
+    fleet.wait_for_end(one)
+    failed = "SELECT contents::json ->> 'failures' FROM heliograph.account_state WHERE account = %s"
+    fleet.wait_until(lambda: fleet.query(failed, (account,)) == [("1",)], 60, "the login counts as failed")
+    fleet.resting.add(account)
+
+
+def test_database_is_killed_and_started(fleet):
+    ensure_all(fleet)
+    fleet.server.stop(signal.SIGQUIT)
+    time.sleep(SIZE.timeout / 4)
+    fleet.server.start()
+    ensure_all(fleet)
+
+
+def test_rolling_restart_hands_over_without_loss(fleet):
+    for name in NAMES:
+        one = next(found for found in ensure_all(fleet) if found.name == name)
+        taken, asked_at = fleet.shards_of(one), time.monotonic()
+        assert fleet.end_worker(one, signal.SIGTERM) == 0
+        assert "data.lost" not in one.text()
+        recovered(fleet, taken, asked_at)
+        fleet.start_worker(name)
+
+
+def test_no_batch_was_lost(fleet):
+    ensure_all(fleet)
+    for one in (*fleet.workers, *fleet.ended):
+        assert "internal.error" not in one.text()
+        assert "data.rejected" not in one.text()
+
+
+def test_control_without_fence_has_overlaps():
+    """A test that cannot fail proves nothing: without fence and watchdog, a paused worker asks for others' accounts."""
+    with FleetRun(SIZE) as run:
+        first, *_ = [run.start_worker(name, fence=False, watchdog=False) for name in NAMES]
+        run.wait_for_all_polled(90)
+        first.signal(signal.SIGSTOP)
+        time.sleep(3 * SIZE.timeout)
+        first.signal(signal.SIGCONT)
+        run.wait_until(lambda: run.witness.stale and run.witness.twins is not None, 30, "a stale request")
+        assert run.violations()
