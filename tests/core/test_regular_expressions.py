@@ -17,11 +17,11 @@ from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
 from heliograph.cli.recipes import plants as recipe_plants
-from heliograph.core import parsing, pseudonyms, redact, servers
-from heliograph.errors import CloudError
+from heliograph.core import installation, measurements, parsing, pseudonyms, redact, servers
+from heliograph.errors import CloudError, ConfigError
 from heliograph.outputs import http, influx
-from heliograph.outputs.mqtt import topics
-from heliograph.settings import definition
+from heliograph.outputs.mqtt import commands, topics
+from heliograph.settings import definition, output_limit
 from heliograph.tariffs import prices
 from heliograph.transports import sockets
 from heliograph.vendors.goodwe import charts as goodwe_charts
@@ -47,25 +47,38 @@ OTHER_TEXT = {
     "config/alarms.py": (1, "the configuration file"),
     "cli/call.py": (1, "annotations of our methods"),
     "cli/doctor/bundle.py": (6, "the configuration file"),
-    "cli/settings/curtail.py": (2, "arguments of the command line"),
+    "cli/fleet/administration.py": (1, "arguments of the command line"),
+    "cli/fleet/serving.py": (1, "arguments of the command line"),
+    "cli/settings/curtail.py": (1, "arguments of the command line"),
+    "config/outputs.py": (1, "the configuration file"),
     "config/table.py": (5, "the configuration file"),
     "config/tariffs.py": (2, "the configuration file"),
+    "fleet/csv_import.py": (3, "a file that a person imports"),
+    "fleet/partitions.py": (1, "bounds of our own partitions, printed by PostgreSQL"),
+    "fleet/report.py": (1, "query parameters of a browser"),
+    "fleet/responses.py": (1, "a form sent by a browser"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
+    "metrics/__init__.py": (1, "names of metrics"),
     "outputs/influx.py": (1, "the configuration file"),
-    "outputs/mqtt/discovery.py": (1, "names of metrics"),
     "outputs/prometheus.py": (1, "names of metrics"),
     "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
-    "web/auth.py": (1, "the Host header of a browser"),
+    "web/auth.py": (2, "the Host header and the path of a browser"),
     "web/openapi.py": (1, "paths of our routes"),
-    "web/page/device.py": (2, "names of metrics"),
+    "web/page/device.py": (1, "names of metrics"),
     "web/parameters.py": (3, "query parameters of a browser"),
     "web/paths.py": (1, "paths requested by a browser"),
+    "web/prefix.py": (1, "a header of a trusted proxy, of at most 200 characters"),
 }
 """Number of regular expressions that are applied to no text of a server; `emulator` is the server itself."""
 
 
 def mask(place):
     return lambda text: redact._patterns()[place].sub(redact.MASK, text)
+
+
+def parse_limit(text):
+    with suppress(ConfigError):
+        output_limit.parse_limit((), text)
 
 
 def pseudonyms_of_words():
@@ -83,6 +96,13 @@ SERVER_TEXT = {
         (formats.slug_of, [" ", "a ", "-"]),
     ],
     "cli/recipes/plants.py": [(recipe_plants.plain_text, ["-", "--", " ", "a-"])],
+    "core/installation.py": [
+        (lambda text: installation.own_commands(text, "x"), ["heliograph", "heliograph ", "heliograph now", "/", "a"]),
+    ],
+    "core/measurements.py": [
+        (measurements._DIGITS.findall, ["1", "a", "1a"]),
+        (measurements._HAS_NUMBER.search, ["+", "-", "a"]),
+    ],
     "core/parsing.py": [
         (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
         (parsing.parse_http_date, ["1", "Sat, ", "Sat, 28 Nov 2026 ", "2", ":1", " "]),
@@ -125,14 +145,17 @@ SERVER_TEXT = {
     "outputs/influx.py": [
         (lambda text: influx._SPECIAL.sub("_", text), [" ", "a="]),
         (lambda text: influx._CONTROL.sub("_", text), ["\x00", "a\xa0"]),
+        (influx.escape_string, ["\x00", "a\xa0", "\\", '"', " "]),
         (lambda text: influx._DROPPED.search(text.encode()), ["dropped", "dropped ", " ", "=", "dropped=1"]),
     ],
     "outputs/http.py": [(http.parse_integer, ["1", " "])],
+    "outputs/mqtt/commands.py": [(commands._TIME_WITH_SECONDS.fullmatch, ["1", "11:", "11:11:11.", "."])],
     "outputs/mqtt/topics.py": [
         (topics._PLAIN.fullmatch, ["a", "-"]),
         (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
     ],
     "settings/definition.py": [(definition._TIME.fullmatch, ["1", ":", "1:"])],
+    "settings/output_limit.py": [(parse_limit, ["1", "1.", ".", " ", "%", "kW"])],
     "tariffs/prices.py": [(prices._EPOCH.fullmatch, ["1", "1.", "."])],
     "transports/sockets.py": [
         (lambda text: sockets._STATUS.fullmatch(b"HTTP/1.1 200" + text.encode()), [" ", "a", " a", "\r"]),

@@ -19,8 +19,8 @@ MARKER = "installed-as"
 _SERVICE_HOME = "/var/lib/heliograph"
 """The data folder of the service of the .deb, which belongs to the user `heliograph`."""
 COMMANDS = (
-    "alarms backfill backup call collect completion demo doctor emulate export history import login logout now recipe "
-    "record restore run serve service settings setup status"
+    "alarms backfill backup call collect completion demo doctor emulate export fleet history import login logout now "
+    "recipe record restore run serve service settings setup status"
 )
 _COMMAND = re.compile(rf"(?<![\w./-])heliograph(?= (?:{COMMANDS.replace(' ', '|')})\b)")
 _TEMPORARY = ("uv/archive-v", "uv/environments-v", "uv/builds-v", "pipx/.cache/", "pipx/cache/", ".cache/pipx/")
