@@ -34,6 +34,9 @@ class _Moment:
         self.now = emulator.world.clock.now
         self.uploaded_at = emulator.world.uploaded_at
 
+    def fault(self, name):
+        return None
+
 
 @pytest.mark.parametrize("family", ["single", "hybrid", "meter", "several"])
 def test_powers_are_voltage_times_current(family):
