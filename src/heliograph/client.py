@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 from heliograph.core.effects import (
     Effect,
-    FileAccess,
     finish_effect,
     perform_in_line,
     resume,
@@ -22,9 +21,9 @@ from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncCl
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Session, Sleep
-from heliograph.errors import ConfigError, StoreError, Throttled
+from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
-from heliograph.keeper.limits import SHARED_SECONDS, UPLOAD_INTERVAL
+from heliograph.keeper.cached_snapshots import cached_snapshots
 from heliograph.local_time import parse_zone
 from heliograph.transports import TIMEOUT, send_function
 
@@ -239,38 +238,8 @@ class AccountClient(BaseClient):
         """
         if self._guard is None or self._guard.self_throttled:
             return fetch()
-        return self._cached_snapshots(self._guard, fetch, None if plant is None else str(plant), max_age)
-
-    def _cached_snapshots(
-        self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant: str | None, max_age: float | None
-    ) -> FlowGenerator[Any]:
-        file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
-        limit = UPLOAD_INTERVAL if max_age is None else max_age
-        saved = (yield FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None
-        if saved is not None and 0 <= now - saved[0] < limit:
-            return saved[1] if plant is None else saved[1][0]
-        try:
-            fetched = yield fetch()
-        except Throttled as error:
-            if (saved := (yield FileAccess(lambda: file.find(plant, zone)))) is not None and now > saved[0]:
-                age = now - saved[0]
-                if max_age is None and saved.is_stored and age < SHARED_SECONDS and type(error) is Throttled:
-                    # A collector polls this account at its own rhythm: there is nothing newer.
-                    return saved.snapshots if plant is None else saved.snapshots[0]
-                error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
-            raise
-        try:
-            added = fetched if plant is None else (fetched,)
-            at, is_all, interactive = self._clock(), plant is None, guard.interactive
-            yield FileAccess(lambda: file.add(added, at, zone, is_all=is_all, interactive=interactive))
-        except StoreError as error:
-            # The snapshot is valid; only the other programs of the account do not get it.
-            import logging  # noqa: PLC0415 - rarely needed
-
-            from heliograph.eventlog import LogEvent  # noqa: PLC0415
-
-            logging.getLogger(__name__).warning(LogEvent("snapshots.not_saved", why=error))
-        return fetched
+        plant_id = None if plant is None else str(plant)
+        return cached_snapshots(self._guard, fetch, plant_id, max_age, self.session.zone, self._clock)
 
     @composite
     def log_in(self) -> FlowGenerator[None]:
