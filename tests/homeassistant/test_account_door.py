@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from entries import DOMAIN, add_account, remove
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.event import async_track_state_change_event
+
+from homeassistant import config_entries
+
+
+@pytest.fixture(autouse=True)
+def _no_delay_of_reloads(monkeypatch):
+    """Let core reload an entry as soon as one of its entities is enabled, instead of half a minute later."""
+    monkeypatch.setattr(config_entries, "RELOAD_AFTER_UPDATE_DELAY", 0)
 
 
 async def requests(hass, emulator):
@@ -26,14 +38,33 @@ async def allow_writing(hass, entry):
 
 
 async def enable(hass, entry, *unique_ids):
-    """Enable entities, as a user does, and return their entity ids."""
+    """Enable entities of settings, as a user does; return their entity ids once core has shown what was read."""
     registry = er.async_get(hass)
     entries = {one.unique_id: one for one in er.async_entries_for_config_entry(registry, entry.entry_id)}
     for unique_id in unique_ids:
         registry.async_update_entity(entries[unique_id].entity_id, disabled_by=None)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    return [entries[unique_id].entity_id for unique_id in unique_ids]
+    ids = [entries[unique_id].entity_id for unique_id in unique_ids]
+    for entity_id in ids:
+        await state_of(hass, entity_id)
+    return ids
+
+
+async def state_of(hass, entity_id):
+    """Return the state of an entity once it is known."""
+    is_known = asyncio.Event()
+
+    @callback
+    def check(_):
+        state = hass.states.get(entity_id)
+        if state is not None and state.state not in ("unknown", "unavailable"):
+            is_known.set()
+
+    cancel = async_track_state_change_event(hass, entity_id, check)
+    check(None)
+    async with asyncio.timeout(60):
+        await is_known.wait()
+    cancel()
+    return hass.states.get(entity_id).state
 
 
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
@@ -62,7 +93,7 @@ async def test_states_are_the_truth(hass, live_emulator):
         truth = await hass.async_add_executor_job(live_emulator.truth, plant.series.plant)
         entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{node}_pv_energy_total")
         if entity_id is not None and hass.states.get(entity_id).state not in ("unknown", "unavailable"):
-            expected = truth["values"]["pv_energy_total"]
+            expected = truth["pv_energy_total"]
             assert float(hass.states.get(entity_id).state) == pytest.approx(expected, abs=0.2)
             compared += 1
     assert compared > 3
