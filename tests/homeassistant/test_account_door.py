@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from entries import DOMAIN, add_account, remove
+from entries import DOMAIN, add_account, allow_writing, enable, remove
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.event import async_track_state_change_event
-
-from homeassistant import config_entries
-
-
-@pytest.fixture(autouse=True)
-def _no_delay_of_reloads(monkeypatch):
-    """Let core reload an entry as soon as one of its entities is enabled, instead of half a minute later."""
-    monkeypatch.setattr(config_entries, "RELOAD_AFTER_UPDATE_DELAY", 0)
 
 
 async def requests(hass, emulator):
@@ -27,44 +15,6 @@ async def requests(hass, emulator):
 
 async def fault(hass, emulator, **faults):
     await hass.async_add_executor_job(lambda: emulator.faults(**faults))
-
-
-async def allow_writing(hass, entry):
-    """Switch writing on as a user does, in the options."""
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    await hass.config_entries.options.async_configure(form["flow_id"], {"writes": True, "writes_per_day": 20})
-    await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
-
-
-async def enable(hass, entry, *unique_ids):
-    """Enable entities of settings, as a user does; return their entity ids once core has shown what was read."""
-    registry = er.async_get(hass)
-    entries = {one.unique_id: one for one in er.async_entries_for_config_entry(registry, entry.entry_id)}
-    for unique_id in unique_ids:
-        registry.async_update_entity(entries[unique_id].entity_id, disabled_by=None)
-    ids = [entries[unique_id].entity_id for unique_id in unique_ids]
-    for entity_id in ids:
-        await state_of(hass, entity_id)
-    return ids
-
-
-async def state_of(hass, entity_id):
-    """Return the state of an entity once it is known."""
-    is_known = asyncio.Event()
-
-    @callback
-    def check(_):
-        state = hass.states.get(entity_id)
-        if state is not None and state.state not in ("unknown", "unavailable"):
-            is_known.set()
-
-    cancel = async_track_state_change_event(hass, entity_id, check)
-    check(None)
-    async with asyncio.timeout(60):
-        await is_known.wait()
-    cancel()
-    return hass.states.get(entity_id).state
 
 
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
