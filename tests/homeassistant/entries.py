@@ -73,14 +73,14 @@ async def enable(hass, entry, *unique_ids):
     return ids
 
 
-async def state_of(hass, entity_id):
-    """Return the state of an entity once it is known."""
+async def state_of(hass, entity_id, wanted=None):
+    """Return the state of an entity once it is known, or once it is the wanted one."""
     is_known = asyncio.Event()
 
     @callback
     def check(_):
         state = hass.states.get(entity_id)
-        if state is not None and state.state not in ("unknown", "unavailable"):
+        if state is not None and state.state not in ("unknown", "unavailable") and wanted in (None, state.state):
             is_known.set()
 
     cancel = async_track_state_change_event(hass, entity_id, check)

@@ -118,24 +118,23 @@ async def test_verbs_of_a_planner_are_counted_once_and_released(hass, live_emula
     await remove(hass, entry)
 
 
-async def test_a_limit_ends_by_itself_after_a_restart(hass, live_emulator, clock):
+async def test_a_limit_ends_by_itself_also_after_a_restart(hass, live_emulator, clock):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
     settings = settings_with(entry, "active_power_rate")
     device = device_id_of(hass, settings)
     (entity_id,) = await enable(hass, entry, f"{settings.node}_setting_active_power_rate_value")
     before = await state_of(hass, entity_id)
-    assert (await call(hass, "curtail", device, limit="37%", duration="01:00:00"))["state"] == "applied"
-    assert float(hass.states.get(entity_id).state) == 37
-    await hass.config_entries.async_unload(entry.entry_id)
-    clock.shift = 7200.0
-    await hass.config_entries.async_setup(entry.entry_id)
-    control = entry.runtime_data.source.control
-    async with asyncio.timeout(60):
-        while await control.orders.curtailments_async():
-            await asyncio.sleep(0.1)
-    read = await control.look(settings.device)
-    assert float(read.reported["active_power_rate"]["value"]) == float(before)
+    for is_restarted in (False, True):
+        assert (await call(hass, "curtail", device, limit="37%", duration="03:00:00"))["state"] == "applied"
+        assert float(hass.states.get(entity_id).state) == 37
+        if is_restarted:
+            await hass.config_entries.async_unload(entry.entry_id)
+        clock.shift += 4 * 3600
+        if is_restarted:
+            await hass.config_entries.async_setup(entry.entry_id)
+        assert await state_of(hass, entity_id, wanted=before) == before
+    assert await entry.runtime_data.source.control.orders.curtailments_async() == ()
     await remove(hass, entry)
 
 
