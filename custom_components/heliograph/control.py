@@ -24,7 +24,7 @@ from .problems import problem_key, problem_text
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from homeassistant.config_entries import ConfigEntry
     from homeassistant.core import HomeAssistant
@@ -52,6 +52,8 @@ class DeviceControl:
         self.writes = bool(entry.options.get(CONF_WRITES))
         """Whether the user allows changes."""
         self.clock = clock
+        self.on_change: Callable[[Order], None] = lambda _: None
+        """Called with each change that was carried out, also by the end of a limit."""
         self._hass = hass
         self._name = name
         self._client = account.create_client(hass, entry.data, transport, commands=True)
@@ -88,6 +90,13 @@ class DeviceControl:
         with translated_errors():
             return await self.orders.look(device)
 
+    async def run(self, change: Awaitable[Order | None]) -> Order | None:
+        """Carry out a change and report it, so that entities show what was read back."""
+        order = await change
+        if order is not None:
+            self.on_change(order)
+        return order
+
     def check_allowed(self) -> None:
         """Raise `ServiceValidationError` if the user has not allowed changes."""
         if not self.writes:
@@ -99,7 +108,7 @@ class DeviceControl:
         while not stop.is_set():
             try:
                 for order in await self.orders.due_async():
-                    await self.orders.restore(order)
+                    await self.run(self.orders.restore(order))
                 problem = ""
             except HeliographError as error:
                 if (text := problem_text(error)) != problem:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from homeassistant.core import HomeAssistant
 
+    from heliograph.settings import Order
+
     from .model import AccountNow, DeviceNow, PlantNow
     from .source import Source
 
@@ -84,6 +86,7 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
         control = self.source.control
         if control is None or not control.writes:
             return
+        control.on_change = self._show_change
         for plant in system.plants.values():
             for node, one in plant.devices.items():
                 if node not in self.device_settings and one.family is not None:
@@ -91,6 +94,13 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
                     self.device_settings[node] = SettingsCoordinator(
                         self.hass, self.config_entry, control, one, settings
                     )
+
+    @callback
+    def _show_change(self, order: Order) -> None:
+        """Show what a change of settings has read back."""
+        for one in self.device_settings.values():
+            if one.device.id == order.device:
+                one.show(order)
 
     @callback
     def _on_change(self, system: SystemNow) -> None:

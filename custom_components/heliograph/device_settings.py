@@ -69,14 +69,13 @@ class SettingsCoordinator(DataUpdateCoordinator[dict[str, "Values | None"]]):
         self.async_update_listeners()
         try:
             with translated_errors():
-                order = await self.control.orders.set_all(self.device, wanted)
-            self.show(order)
+                order = await self.control.run(self.control.orders.set_all(self.device, wanted))
         finally:
             self.pending.discard(setting)
             self.async_update_listeners()
         check_outcome(order)
 
-    def show(self, order: Order | None) -> None:
+    def show(self, order: Order) -> None:
         """Show what a change has read back."""
         self.data |= read_values(order)
         self.async_update_listeners()

@@ -106,14 +106,14 @@ async def _start(control: DeviceControl, call: PlannerCall) -> Order | None:
         )
 
     orders = await asyncio.to_thread(control.orders_of, call.program)
-    return await orders.curtail(call.device, wanted, until)
+    return await control.run(orders.curtail(call.device, wanted, until))
 
 
 async def _end(control: DeviceControl, running: list[Order]) -> Order | None:
     """Put the old values back, of the newest change first."""
     restored = None
     for one in reversed(running):
-        restored = await control.orders.restore(one) or restored
+        restored = await control.run(control.orders.restore(one)) or restored
     return restored
 
 

@@ -94,10 +94,9 @@ class Target:
         plant = self.coordinator.data.plant_of(self.now.node)
         return zone_from_name(None if plant is None else plant.zone)
 
-    def finish(self, order: Order | None) -> ServiceResponse:
-        """Show what was read back, and return the change; raises `HomeAssistantError` for one that failed."""
-        if (settings := self.coordinator.device_settings.get(self.now.node)) is not None:
-            settings.show(order)
+    @staticmethod
+    def response(order: Order | None) -> ServiceResponse:
+        """Return a change as the response of an action; raises `HomeAssistantError` for one that failed."""
         check_outcome(order)
         if order is None:
             return {"change": None, "state": "unchanged"}
@@ -155,8 +154,8 @@ async def _set_schedule(call: ServiceCall) -> ServiceResponse:
         # Limits that the action does not name stay as they are.
         present = {name: value for name, value in asdict(schedule_of(snapshot)).items() if name != "windows"}
         wanted = to_settings(split_at_midnight(Schedule(windows=tuple(windows), **(present | given))), settings)
-        order = await target.control.orders.set_all(target.device, wanted)
-    return target.finish(order)
+        order = await target.control.run(target.control.orders.set_all(target.device, wanted))
+    return target.response(order)
 
 
 async def _read_schedule(call: ServiceCall) -> ServiceResponse:
@@ -171,16 +170,16 @@ async def _curtail(call: ServiceCall) -> ServiceResponse:
     target.control.check_allowed()
     with translated_errors():
         wanted = parse_limit(await target.control.settings_of(target.device), call.data[ATTR_LIMIT])
-        order = await target.control.orders.curtail(target.device, wanted, _end(call, target))
-    return target.finish(order)
+        order = await target.control.run(target.control.orders.curtail(target.device, wanted, _end(call, target)))
+    return target.response(order)
 
 
 async def _undo(call: ServiceCall) -> ServiceResponse:
     target = Target(call.hass, call.data[ATTR_DEVICE_ID])
     target.control.check_allowed()
     with translated_errors():
-        order = await target.control.orders.undo(target.device, order=call.data.get(ATTR_CHANGE))
-    return target.finish(order)
+        order = await target.control.run(target.control.orders.undo(target.device, order=call.data.get(ATTR_CHANGE)))
+    return target.response(order)
 
 
 async def _verb(call: ServiceCall) -> ServiceResponse:
@@ -195,7 +194,7 @@ async def _verb(call: ServiceCall) -> ServiceResponse:
         power=call.data.get(ATTR_POWER),
         stop_soc=call.data.get(ATTR_STOP_SOC),
     )
-    return target.finish(await run_verb(target.control, wanted))
+    return target.response(await run_verb(target.control, wanted))
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:

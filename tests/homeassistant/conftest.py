@@ -17,7 +17,7 @@ if READY:
     from homeassistant.util import loop as loop_util
     from store_server import StoreServer
 
-    from homeassistant import block_async_io
+    from homeassistant import block_async_io, config_entries
 else:
     collect_ignore_glob = ["test_[!m]*.py", "emulator_process.py", "entries.py", "store_server.py"]
 
@@ -96,3 +96,9 @@ def home_server(tmp_path_factory):
     server.fill_today()
     with server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _no_delay_of_reloads(monkeypatch):
+    """Let core reload an entry as soon as one of its entities is enabled, instead of half a minute later."""
+    monkeypatch.setattr(config_entries, "RELOAD_AFTER_UPDATE_DELAY", 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from entries import DOMAIN, add_account, remove
+from entries import DOMAIN, add_account, allow_writing, enable, remove
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -15,25 +15,6 @@ async def requests(hass, emulator):
 
 async def fault(hass, emulator, **faults):
     await hass.async_add_executor_job(lambda: emulator.faults(**faults))
-
-
-async def allow_writing(hass, entry):
-    """Switch writing on as a user does, in the options."""
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    await hass.config_entries.options.async_configure(form["flow_id"], {"writes": True, "writes_per_day": 20})
-    await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
-
-
-async def enable(hass, entry, *unique_ids):
-    """Enable entities, as a user does, and return their entity ids."""
-    registry = er.async_get(hass)
-    entries = {one.unique_id: one for one in er.async_entries_for_config_entry(registry, entry.entry_id)}
-    for unique_id in unique_ids:
-        registry.async_update_entity(entries[unique_id].entity_id, disabled_by=None)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    return [entries[unique_id].entity_id for unique_id in unique_ids]
 
 
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
@@ -62,7 +43,7 @@ async def test_states_are_the_truth(hass, live_emulator):
         truth = await hass.async_add_executor_job(live_emulator.truth, plant.series.plant)
         entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{node}_pv_energy_total")
         if entity_id is not None and hass.states.get(entity_id).state not in ("unknown", "unavailable"):
-            expected = truth["values"]["pv_energy_total"]
+            expected = truth["pv_energy_total"]
             assert float(hass.states.get(entity_id).state) == pytest.approx(expected, abs=0.2)
             compared += 1
     assert compared > 3

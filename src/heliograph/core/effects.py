@@ -1,4 +1,4 @@
-"""Storage effects of a flow: what a driver has to read or write for it, besides sending its requests.
+"""Effects of a flow: files that a driver reads or writes for it, besides sending its requests: its state, its modules.
 
 A flow does no I/O. It yields an `Effect`, and the driver (client.py) performs it: a blocking one in line, an async one
 on a thread or awaited. The contract of a driver:
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.errors import ConfigError
@@ -49,6 +50,17 @@ class FileAccess(Effect):
 
 EffectFlow = Generator[Effect, Any, T]
 """A flow that reads or writes stored data and sends nothing."""
+
+
+def import_flow(module: str) -> EffectFlow[Any]:
+    """Import a module that not every caller needs, and return it: finding and reading its file is an effect."""
+    return (yield FileAccess(partial(_import, module)))
+
+
+def _import(module: str) -> Any:
+    # `datetime.strptime` imports it at its first call, which may follow on an event loop.
+    import_module("_strptime")
+    return import_module(module)
 
 
 def resume(flow: Generator[Y, Any, Any], outcome: Any) -> Y:

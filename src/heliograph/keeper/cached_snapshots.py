@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.effects import FileAccess
+from heliograph.core.effects import FileAccess, import_flow
 from heliograph.errors import StoreError, Throttled
 from heliograph.keeper.limits import SHARED_SECONDS, UPLOAD_INTERVAL
 
@@ -29,6 +29,7 @@ def cached_snapshots(
     `max_age` is in seconds, None for the interval of uploads, or half an hour for what a collector has polled while the
     budget allows no request.
     """
+    yield from import_flow("heliograph.keeper.snapshot_file")
     file, now = guard.snapshot_file, clock()
     limit = UPLOAD_INTERVAL if max_age is None else max_age
     saved = (yield FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None

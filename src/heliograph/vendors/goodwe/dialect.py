@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from heliograph.core.effects import import_flow
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import (
     CloudError,
@@ -126,6 +127,8 @@ def summarize(error: CloudError) -> str:
 
 def with_fallback(legacy: Callable[[Session], Flow[T]], plus: Callable[[Session], Flow[T]]) -> FlowGenerator[T]:
     """Run the flow of the account's dialect; if the error suggests the other dialect, log in there and retry once."""
+    # Both dialects return objects of the model, which this imports too.
+    yield from import_flow("heliograph.vendors.goodwe.plus.normalise")
     flows = {LEGACY: legacy, PLUS: plus}
     session: Session = yield ENSURE_SESSION
     dialect = current_or_default(session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.vendors.goodwe import dialect as dialects
@@ -30,6 +31,7 @@ class GoodWeEvents:
     @composite
     def events(self, plant_id: str, day: date | str | None = None) -> FlowGenerator[tuple[VendorEvent, ...]]:
         """The newest entries of a plant's fault log; at the SEMS Portal the warnings; `day` is ignored."""
+        yield from import_flow("heliograph.vendors.goodwe.fault_codes")
         session: Session = yield ENSURE_SESSION
         # No fallback: a log that fails is no reason to log in to the other dialect.
         if dialects.current_or_default(session) == dialects.PLUS:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core import parsing
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import ConfigError
@@ -90,6 +91,7 @@ class GoodWeHistory:
     @composite
     def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
         """Requests per history query of a plant, excluding the daily time zone query and retries without a meter."""
+        yield from import_flow("heliograph.model")
         from heliograph.model import HistoryCost  # noqa: PLC0415 - loads dataclasses
 
         session: Session = yield ENSURE_SESSION

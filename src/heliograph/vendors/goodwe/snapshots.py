@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from heliograph.client import snapshot_operation
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.errors import RequestRefused
@@ -58,6 +59,7 @@ class GoodWeSnapshots:
     @composite
     def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
         """The current powers of these plants (default: all) in the fewest requests, and what else is due now."""
+        yield from import_flow("heliograph.vendors.goodwe.live")
         from heliograph.vendors.goodwe import live  # noqa: PLC0415 - loads the model and dataclasses
 
         session: Session = yield ENSURE_SESSION

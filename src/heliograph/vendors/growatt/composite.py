@@ -6,10 +6,10 @@ implement them; these and the model are imported on first use: scripts that only
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from heliograph.client import snapshot_operation
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import CompositeOperation, FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.local_time import parse_day, period_range
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from heliograph.core.effects import EffectFlow
     from heliograph.core.session import Session
     from heliograph.model import HistoryCost, PeriodEnergy, Plant, Sample, Snapshot, VendorEvent
     from heliograph.vendors.base import LivePoll, PollRhythm
@@ -36,9 +37,9 @@ class ImplementedOperations:
                         setattr(cls, name, declared.owned_by(cls))
 
     @classmethod
-    def _module(cls, name: str) -> Any:
+    def _module(cls, name: str) -> EffectFlow[Any]:
         """Import one of the package's modules."""
-        return import_module(f"{cls._package}.{name}")
+        return import_flow(f"{cls._package}.{name}")
 
 
 class SnapshotOperations(ImplementedOperations):
@@ -48,28 +49,32 @@ class SnapshotOperations(ImplementedOperations):
     def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
         """All plants of the account."""
         session: Session = yield ENSURE_SESSION
-        found: tuple[Plant, ...] = yield from self._module("snapshots").plants(session)
+        snapshots = yield from self._module("snapshots")
+        found: tuple[Plant, ...] = yield from snapshots.plants(session)
         return found
 
     @snapshot_operation
     def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
         """The current snapshot of one plant, at most `max_age` seconds old; default: the interval of uploads."""
         session: Session = yield ENSURE_SESSION
-        found: tuple[Snapshot, ...] = yield from self._module("snapshots").snapshots(session, (str(plant_id),))
+        snapshots = yield from self._module("snapshots")
+        found: tuple[Snapshot, ...] = yield from snapshots.snapshots(session, (str(plant_id),))
         return found[0]
 
     @snapshot_operation
     def snapshots(self, *, max_age: float | None = None) -> FlowGenerator[tuple[Snapshot, ...]]:
         """The current snapshots of all plants of the account, with the same `max_age`."""
         session: Session = yield ENSURE_SESSION
-        found: tuple[Snapshot, ...] = yield from self._module("snapshots").snapshots(session)
+        snapshots = yield from self._module("snapshots")
+        found: tuple[Snapshot, ...] = yield from snapshots.snapshots(session)
         return found
 
     @composite
     def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
         """The current powers of these plants (default: all) in the fewest requests, and what else is due now."""
         session: Session = yield ENSURE_SESSION
-        found: LivePoll = yield from self._module("live").live(session, rhythm, plants)
+        live = yield from self._module("live")
+        found: LivePoll = yield from live.live(session, rhythm, plants)
         return found
 
 
@@ -86,7 +91,8 @@ class HistoryOperations(ImplementedOperations):
         """
         local_day = parse_day(day)
         session: Session = yield ENSURE_SESSION
-        found: tuple[Sample, ...] = yield from self._module("history").day_curve(session, plant_id, local_day)
+        history = yield from self._module("history")
+        found: tuple[Sample, ...] = yield from history.day_curve(session, plant_id, local_day)
         return found
 
     @composite
@@ -98,21 +104,24 @@ class HistoryOperations(ImplementedOperations):
         """
         period_range(period)  # an invalid period is rejected before a request
         session: Session = yield ENSURE_SESSION
-        found: tuple[PeriodEnergy, ...] = yield from self._module("history").period_energies(session, plant_id, period)
+        history = yield from self._module("history")
+        found: tuple[PeriodEnergy, ...] = yield from history.period_energies(session, plant_id, period)
         return found
 
     @composite
     def first_day(self, plant_id: str) -> FlowGenerator[date | None]:
         """The day a plant was added to the cloud, as entered by its owner; None if not reported."""
         session: Session = yield ENSURE_SESSION
-        found: date | None = yield from self._module("history").first_day(session, plant_id)
+        history = yield from self._module("history")
+        found: date | None = yield from history.first_day(session, plant_id)
         return found
 
     @composite
     def history_cost(self, plant_id: str) -> FlowGenerator[HistoryCost]:
         """Requests needed for a plant's history, besides its UTC offset and devices, which are fetched once a day."""
         session: Session = yield ENSURE_SESSION
-        found: HistoryCost = yield from self._module("history").history_cost(session, plant_id)
+        history = yield from self._module("history")
+        found: HistoryCost = yield from history.history_cost(session, plant_id)
         return found
 
 
@@ -125,7 +134,8 @@ class EventOperations(ImplementedOperations):
 
         The password API has none that is documented: nothing is fetched.
         """
-        found: tuple[VendorEvent, ...] = yield from self._module("events").events(str(plant_id), day and parse_day(day))
+        events = yield from self._module("events")
+        found: tuple[VendorEvent, ...] = yield from events.events(str(plant_id), day and parse_day(day))
         return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class GoodWeSettings:
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
         """Current values of a device's settings, in one request; None for settings that cannot be read."""
+        yield from import_flow("heliograph.vendors.goodwe.settings.catalogue")
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
         return (yield from catalogue.read_settings(device))
@@ -55,6 +57,7 @@ class GoodWeSettings:
         `RequestRefused` means the cloud rejected it. After `Unreachable` and `Unreadable` the outcome is unknown. A
         device may take 90 seconds to respond to SEMS+: create such a client with a timeout of that length.
         """
+        yield from import_flow("heliograph.vendors.goodwe.settings.catalogue")
         from heliograph.vendors.goodwe.settings import catalogue  # noqa: PLC0415
 
         yield from catalogue.write_setting(device, name, values)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import CompositeOperation, FlowGenerator, composite
 from heliograph.core.redact import Secret
 from heliograph.core.session import ENSURE_SESSION
@@ -74,6 +75,7 @@ class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory, GrowattTokenE
 
         No newest measurements are fetched, so that a poll may follow at once.
         """
+        yield from import_flow(f"{__name__}.snapshots")
         from heliograph.vendors.growatt.openapi import snapshots  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
@@ -85,6 +87,7 @@ class GrowattTokenData(GrowattTokenSnapshots, GrowattTokenHistory, GrowattTokenE
 
         An equal call is allowed every five minutes; a MIN has three calls that report its settings, an SPH two.
         """
+        yield from import_flow(f"{__name__}.settings")
         from heliograph.vendors.growatt.openapi import settings  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.client import AccountClient, AsyncClient, BlockingClient, snapshot_operation
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 from heliograph.core.session import ENSURE_SESSION
 from heliograph.vendors.growatt.auth import LIMITS, resolve_server
@@ -37,6 +38,7 @@ class GrowattPortalData:
     @composite
     def plants(self) -> FlowGenerator[tuple[Plant, ...]]:
         """All plants of the account."""
+        yield from import_flow(f"{__name__}.snapshots")
         from heliograph.model import Plant  # noqa: PLC0415
         from heliograph.vendors.growatt.portal import snapshots  # noqa: PLC0415
 
@@ -50,6 +52,7 @@ class GrowattPortalData:
     @snapshot_operation
     def snapshot(self, plant_id: str, *, max_age: float | None = None) -> FlowGenerator[Snapshot]:
         """The current snapshot of one plant."""
+        yield from import_flow(f"{__name__}.snapshots")
         from heliograph.vendors.growatt.portal import snapshots  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
@@ -66,6 +69,7 @@ class GrowattPortalData:
     @composite
     def live(self, rhythm: PollRhythm, plants: Sequence[str] = ()) -> FlowGenerator[LivePoll]:
         """The current powers of these plants (default: all), and their counters when they are due."""
+        yield from import_flow(f"{__name__}.snapshots")
         from heliograph.vendors.growatt.portal import snapshots  # noqa: PLC0415
 
         session: Session = yield ENSURE_SESSION
@@ -74,6 +78,7 @@ class GrowattPortalData:
     @composite
     def events(self, plant_id: str, day: date | None = None) -> FlowGenerator[tuple[VendorEvent, ...]]:
         """The newest entries of a plant's fault log in the month of a day, default: of today."""
+        yield from import_flow(f"{__name__}.events")
         from heliograph.vendors.growatt.portal import events  # noqa: PLC0415
 
         return (yield from events.events(str(plant_id), day))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heliograph.core.effects import import_flow
 from heliograph.core.endpoint import FlowGenerator, composite
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class GrowattSettings:
     @composite
     def read_settings(self, device: Device) -> FlowGenerator[Mapping[str, Values | None]]:
         """The current values of all settings of a device, in one request; None for settings that cannot be read."""
+        yield from import_flow("heliograph.vendors.growatt.settings.registry")
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
         return (yield from registry.read_settings(device))
@@ -51,6 +53,7 @@ class GrowattSettings:
         `RequestRefused`: the vendor API rejected it. `Unreachable` and `Unreadable`: the outcome is unknown. No error
         means that the vendor API accepted it; `read_settings` shows minutes later whether the device applied it.
         """
+        yield from import_flow("heliograph.vendors.growatt.settings.registry")
         from heliograph.vendors.growatt.settings import registry  # noqa: PLC0415
 
         yield from registry.write_setting(device, name, values)
