@@ -9,6 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+<<<<<<< HEAD
 from heliograph.core.effects import (
     Effect,
     finish_effect,
@@ -17,6 +18,9 @@ from heliograph.core.effects import (
     run_effects_async,
     run_on_thread,
 )
+=======
+from heliograph.core import effects
+>>>>>>> s-fleet
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -238,8 +242,43 @@ class AccountClient(BaseClient):
         """
         if self._guard is None or self._guard.self_throttled:
             return fetch()
+<<<<<<< HEAD
         plant_id = None if plant is None else str(plant)
         return cached_snapshots(self._guard, fetch, plant_id, max_age, self.session.zone, self._clock)
+=======
+        return self._cached_snapshots(self._guard, fetch, None if plant is None else str(plant), max_age)
+
+    def _cached_snapshots(
+        self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant: str | None, max_age: float | None
+    ) -> FlowGenerator[Any]:
+        file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
+        limit = UPLOAD_INTERVAL if max_age is None else max_age
+        saved = (yield effects.FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None
+        if saved is not None and 0 <= now - saved[0] < limit:
+            return saved[1] if plant is None else saved[1][0]
+        try:
+            fetched = yield fetch()
+        except Throttled as error:
+            if (saved := (yield effects.FileAccess(lambda: file.find(plant, zone)))) is not None and now > saved[0]:
+                age = now - saved[0]
+                if max_age is None and saved.is_stored and age < SHARED_SECONDS and type(error) is Throttled:
+                    # A collector polls this account at its own rhythm: there is nothing newer.
+                    return saved.snapshots if plant is None else saved.snapshots[0]
+                error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
+            raise
+        try:
+            added = fetched if plant is None else (fetched,)
+            at, is_all, interactive = self._clock(), plant is None, guard.interactive
+            yield effects.FileAccess(lambda: file.add(added, at, zone, is_all=is_all, interactive=interactive))
+        except StoreError as error:
+            # The snapshot is valid; only the other programs of the account do not get it.
+            import logging  # noqa: PLC0415 - rarely needed
+
+            from heliograph.eventlog import LogEvent  # noqa: PLC0415
+
+            logging.getLogger(__name__).warning(LogEvent("snapshots.not_saved", why=error))
+        return fetched
+>>>>>>> s-fleet
 
     @composite
     def log_in(self) -> FlowGenerator[None]:
@@ -275,7 +314,7 @@ class BlockingClient(BaseClient, SyncClientBase):
             outcome: Any = None
             try:
                 while True:
-                    step = resume(steps, outcome)
+                    step = effects.resume(steps, outcome)
                     try:
                         if isinstance(step, Request):
                             outcome = self._send_request(step, timeout or self._timeout, self._clock)
@@ -283,7 +322,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                             sleep(step.seconds)
                             outcome = None
                         else:
-                            outcome = perform_in_line(step)
+                            outcome = effects.perform_in_line(step)
                     except BaseException as error:  # noqa: BLE001 - raised by the flow, which releases its lock
                         outcome = error
             except StopIteration as done:
@@ -305,30 +344,27 @@ class AsyncClient(BaseClient, AsyncClientBase):
     async def close(self) -> None:
         """Do nothing: all clients of the event loop share the connection pool, and the session stays stored."""
 
-    # Awaited forms of what reads the stored state, for use on an event loop. Those of the budget also read the state
-    # from an async store; the others run the blocking one on a thread.
+    # Awaited forms of what reads the stored state. Only those of the budget can read it from an async store.
 
     async def budget_async(self) -> Budget:
         """Used requests and logins, and active pauses, from the stored state; nothing is sent."""
-        guard: AccountGuard = cast("Any", self).guard
-        return await run_effects_async(guard.budget_flow())
+        return await effects.run_effects_async(cast("AccountClient", self).guard.budget_flow())
 
     async def free_at_async(self, requests: int) -> float:
         """Return when a program may send this many requests, in epoch seconds, if none is sent until then."""
-        guard: AccountGuard = cast("Any", self).guard
-        return await run_effects_async(guard.available_at_flow(requests))
+        return await effects.run_effects_async(cast("AccountClient", self).guard.available_at_flow(requests))
 
     async def stored_session_async(self) -> Session:
         """Return the newest stored session of the account, of this or another process; nothing is sent."""
-        return await run_on_thread(lambda: cast("Any", self).stored_session())
+        return await effects.run_on_thread(lambda: cast("Any", self).stored_session())
 
     async def known_plants_async(self) -> tuple[str, ...]:
         """Return the ids of the account's plants as stored with its session; nothing is sent."""
-        return await run_on_thread(lambda: cast("Any", self).known_plants())
+        return await effects.run_on_thread(lambda: cast("Any", self).known_plants())
 
     async def settings_of_async(self, device: Device) -> tuple[Setting, ...]:
         """Return the settings of a device of this family; nothing is sent."""
-        return await run_on_thread(lambda: cast("Any", self).settings_of(device))
+        return await effects.run_on_thread(lambda: cast("Any", self).settings_of(device))
 
     def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
         return WeakKeyDictionary()
@@ -347,9 +383,9 @@ class AsyncClient(BaseClient, AsyncClientBase):
                 interruption: asyncio.CancelledError | None = None
                 try:
                     while True:
-                        step = resume(steps, outcome)
-                        if isinstance(step, Effect):
-                            outcome, cancelled = await finish_effect(step)
+                        step = effects.resume(steps, outcome)
+                        if isinstance(step, effects.Effect):
+                            outcome, cancelled = await effects.finish_effect(step)
                             interruption = interruption or cancelled
                         elif interruption is not None:
                             outcome = interruption

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from heliograph.core.session import Response
+from heliograph.errors import StoreError, Unreachable
 from heliograph.fleet.database import Database
 from heliograph.fleet.egress import (
     EgressLimit,
@@ -17,6 +19,8 @@ from heliograph.fleet.egress import (
 )
 from heliograph.fleet.figures import WorkerFigures
 from heliograph.fleet.schema import init
+from heliograph.keeper import Keeper
+from heliograph.vendors.growatt import AsyncGrowatt
 from support.keeper_store import AwaitedStore
 
 
@@ -54,6 +58,18 @@ async def count_granted(*takes):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return granted
+
+
+def paced_client(database, answer, states):
+    """Return a client whose requests wait for an egress; `answer` takes them instead of a network."""
+
+    def store(name):
+        limit = EgressLimit(database, "fra1", "growatt")
+        return PacedStateStore(AwaitedStore(name, states), limit, 7, WorkerFigures())
+
+    client = AsyncGrowatt("ada", "pw", keeper=Keeper("/nonexistent", store=store))
+    client._send_request = answer
+    return client
 
 
 @egress
@@ -133,17 +149,49 @@ async def test_state_store_waits_for_the_egress_before_a_request_only(first, sec
     store = PacedStateStore(AwaitedStore("a"), EgressLimit(first, "fra1", "growatt"), 7, figures)
     held = await store.hold()
     state = await held.load(1.0)
-    state.count_request(1.0)
+    await held.admit(is_login=False)
     await held.save(state, durable=False)
-    await held.save(state, durable=False)  # counts no request
-    state.count_request(2.0)
-    waiting = asyncio.ensure_future(held.save(state, durable=False))
-    await asyncio.wait((waiting,), timeout=0.3)
-    assert not waiting.done()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
+    await held.save(state, durable=False)  # permits no request
+    assert await count_granted(held.admit(is_login=False)) == 0
     await held.release()
     assert figures.as_dict()["permit"]["0.5"] is not None
+
+
+@egress
+async def test_login_is_counted_when_the_egress_has_allowed_it(first, second):
+    await set_row(first, rate=100, burst=50, tokens=50, login_rate=2.0, login_burst=1, login_tokens=0)
+    states, started_at = {}, time.time()
+    answers = []
+
+    async def answer(request, *_):
+        answers.append(time.time())
+        raise Unreachable("gone")
+
+    client = paced_client(first, answer, states)
+    with pytest.raises(Unreachable):
+        await client.plant_list()
+    (logged_in_at,) = states[client.guard.store.name].logins
+    assert started_at + 0.4 < logged_in_at <= answers[0]
+
+
+@egress
+async def test_nothing_is_sent_if_the_egress_cannot_be_asked(first, second):
+    requests, states = [], {}
+
+    async def answer(request, *_):
+        requests.append(request)
+        body = b'{"back": {"success": true, "user": {"id": 1}, "data": [{"plantId": "1"}]}}'
+        return Response(200, {}, (), body if request.is_login else b'{"deviceList": []}', time.time())
+
+    client = paced_client(first, answer, states)
+    await set_row(first, rate=100, burst=50, tokens=50, login_rate=100, login_burst=50, login_tokens=50)
+    await client.plant_info("1")
+    sent = len(requests)
+    assert sent == 2
+    await first.run("ALTER TABLE egress RENAME TO moved")
+    with pytest.raises(StoreError):
+        await client.plant_info("1")
+    assert len(requests) == sent
 
 
 @egress
@@ -157,6 +205,7 @@ async def test_state_store_reports_new_blocks_of_accounts(first, second):
             state = await held.load(1000.0)
             state.at = 1000.0
             if not state.pause:
+                await held.admit(is_login=False)
                 state.count_request(1000.0)
                 await held.save(state, durable=False)
                 state.pause, state.pause_until = "blocked", 1000.0 + 7200

@@ -182,6 +182,54 @@ def test_new_owner_waits_for_a_request_of_the_previous_one(fleet):
     with_owner(fleet, work)
 
 
+def test_login_under_way_counts_from_when_the_previous_owner_may_have_sent_it_last(fleet):
+    account = fleet.add_account()
+
+    async def work(owner):
+        store, state = owner.store(account), AccountState()
+        held = await store.hold()
+        await held.load(0)
+        state.at = 10.0
+        state.count_request(10.0)
+        state.logins, state.trying = [10.0], True
+        await held.save(state, durable=True)
+        assert (await owner.store(account).load(0)).logins == [10.0]
+        async with Owner(fleet, "b", 2) as new:
+            await new.take()
+            assert (await new.store(account).load(0)).logins == [10.0 + REQUEST_SECONDS]
+
+    with_owner(fleet, work)
+
+
+@pytest.mark.parametrize("is_login", [True, False])
+def test_permit_of_a_cancelled_request_stays(fleet, cloud_server, tmp_path, is_login):
+    account, arrived, proceed = fleet.add_account(), threading.Event(), threading.Event()
+
+    def hold():
+        arrived.set()
+        assert proceed.wait(60)
+
+    async def work(owner):
+        store = owner.store(account)
+        keeper = Keeper(tmp_path, store=lambda name: store)
+        client = AsyncGrowatt("ada", "pw", server=cloud_server.url, keeper=keeper)
+        if not is_login:
+            await client.plant_info("1")
+            assert open_permits(fleet) == []
+        cloud_server.before_login = cloud_server.before_read = hold
+        asking = asyncio.ensure_future(client.plant_info("1"))
+        await asyncio.to_thread(arrived.wait, 60)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert asking.cancelled()
+        assert open_permits(fleet) == [(account,)]
+        proceed.set()
+        await client.plant_info("1") if not is_login else None
+        assert open_permits(fleet) == ([(account,)] if is_login else [])
+
+    with_owner(fleet, work)
+
+
 def test_owner_does_not_wait_for_its_own_permit(fleet):
     account = fleet.add_account()
 

@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
         self.living = ""
         self.open = 0
         self.counting = threading.Lock()
-        self.before_login = self.after_login = lambda: None
+        self.before_login = self.after_login = self.before_read = lambda: None
 
     def process_request(self, request, client_address):
         with self.counting:
@@ -89,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Cookie") == f"JSESSIONID={self.server.living}":
             with self.server.counting:
                 self.server.reads += 1
+            self.server.before_read()
             self._tell(b'{"todayEnergy": "0.2", "deviceList": []}')
         else:
             with self.server.counting:

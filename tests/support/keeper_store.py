@@ -56,6 +56,12 @@ class AwaitedStore(MemoryStore):
         await self.pause()
         return held
 
+    async def admit(self, *, is_login):
+        await self.pause()
+
+    def abandon(self):
+        self.done.append("abandon")
+
     async def save(self, state, *, durable):
         await self.pause()
         super().save(state, durable=durable)

@@ -235,7 +235,7 @@ class PacedStateStore:
 
 
 class PacedHeldState:
-    """An account whose lock is held; a save that counts one more request waits for the egress."""
+    """An account whose lock is held; each request waits for the egress before it is counted."""
 
     is_async = True
 
@@ -244,32 +244,37 @@ class PacedHeldState:
         self._limit = limit
         self._account = account
         self._figures = figures
-        self._requests = self._logins = 0
         self._sent = self._blocked = self._missed = False
+        self._admitted: bool | None = None
+        """Whether the request that the next save permits is a login; None if no request follows."""
         self._blocked_until = 0.0
 
     async def load(self, now: float) -> AccountState:
         """Return the state."""
         state: AccountState = await self._held.load(now)
-        self._requests, self._logins = state.requests_used, len(state.logins)
         self._blocked_until = state.pause_until if state.pause == "blocked" else 0.0
         return state
 
+    async def admit(self, *, is_login: bool) -> None:
+        """Wait until the egress allows a request."""
+        await self._limit.take(is_login=is_login)
+        self._sent, self._blocked, self._admitted = True, False, is_login
+
+    def abandon(self) -> None:
+        """Note that the last request may still be under way."""
+        self._held.abandon()
+
     async def save(self, state: AccountState, *, durable: bool) -> None:
-        """Save the state; before a request, wait until the egress allows it."""
-        requests, logins = state.requests_used, len(state.logins)
-        is_request, is_login = requests > self._requests, logins > self._logins
-        if is_request:
-            await self._limit.take(is_login=is_login)
-            self._sent, self._blocked = True, False
-        self._requests, self._logins = requests, logins
+        """Save the state, as a permit if a request was admitted."""
+        admitted, self._admitted = self._admitted, None
+        is_request = admitted is not None
         self._missed = state.misses > 0
         with span("permit" if is_request else "save", self._account):
             started_at = boot_time()
             await self._held.save(state, durable=durable)
         if is_request:
             self._figures.measure("permit", boot_time() - started_at)
-            self._figures.counters["logins"] += is_login
+            self._figures.counters["logins"] += bool(admitted)
         if state.pause == "blocked" and state.pause_until > self._blocked_until:
             self._blocked, self._blocked_until = True, state.pause_until
             await self._limit.note_block(self._account, state.pause_until - state.at)

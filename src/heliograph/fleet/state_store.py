@@ -59,6 +59,8 @@ class AccountStateStore:
         self.may_ask_at = 0.0
         """When a request of the previous owner is certainly over, by the database's clock."""
         self.has_permit = False
+        self.is_abandoned = False
+        """Whether the last request may still be under way, although its response is not awaited."""
 
     async def load(self, now: float) -> AccountState:
         """Return the state as last committed."""
@@ -75,6 +77,7 @@ class AccountStateStore:
             self._stored = self._stored or await self._read()
             if self._database.clock.now() >= self.may_ask_at:
                 held = HeldAccountState(self)
+                self.is_abandoned = False
         finally:
             self._is_busy = held is not None
         return held
@@ -102,7 +105,7 @@ class AccountStateStore:
 
     async def clear_permit(self) -> None:
         """Record that no request is under way."""
-        if self.has_permit:
+        if self.has_permit and not self.is_abandoned:
             at = (self._stored or await self._read()).at
             await self.permits.write(StateWrite(self.account, self.shard, permit=False, saved_at=at))
             self.has_permit = False
@@ -120,7 +123,7 @@ class AccountStateStore:
         return StateWrite(
             self.account,
             self.shard,
-            permit=counts_another(before.spent, state.spent),
+            permit=self.is_abandoned or counts_another(before.spent, state.spent),
             saved_at=state.at,
             opens=state.trying,
             counts=counts,
@@ -139,7 +142,8 @@ class AccountStateStore:
             raise StoreError(f"account {self.account} was removed from the fleet")
         database_time, shard, token, asked_at, saved_at, form, contents, session, number, counts = rows[0]
         self._database.clock.observe(database_time, sent_at, boot_time())
-        if asked_at is not None and (shard, token) != self.shard:
+        is_previous_owners = asked_at is not None and (shard, token) != self.shard
+        if is_previous_owners:
             self.may_ask_at = asked_at + REQUEST_SECONDS
         if form is not None and form > FORM:
             raise StoreError(f"the state of account {self.account} has format {form}, not {FORM}: update heliograph")
@@ -151,6 +155,9 @@ class AccountStateStore:
         state = AccountState.from_dict(members)
         state.at = saved_at or 0.0
         state.spent = [[start, int(count)] for start, count in counts or ()]
+        if is_previous_owners and state.trying and state.logins:
+            # It may have been sent until then, and the next login waits from its time on.
+            state.logins[-1] = max(state.logins[-1], state.at + REQUEST_SECONDS)
         return state
 
 
@@ -167,12 +174,19 @@ class HeldAccountState:
         """Return the state as last committed."""
         return await self._own.load(now)
 
+    async def admit(self, *, is_login: bool) -> None:
+        """Do nothing: `PacedHeldState` has the limits."""
+
+    def abandon(self) -> None:
+        """Let the permit stay, so that the next owner waits for the request."""
+        self._own.is_abandoned = True
+
     async def save(self, state: AccountState, *, durable: bool) -> None:
         """Write the state; returns when it is committed, as a permit if it counts a request."""
         await self._own.write(state, durable=durable)
 
     async def release(self) -> None:
-        """Clear the permit, and let other flows have the account."""
+        """Clear the permit unless its request was abandoned, and let other flows have the account."""
         store, self._store = self._store, None
         if store is None:
             return

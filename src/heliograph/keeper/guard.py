@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing
 from json import dumps, loads
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from heliograph.core.effects import Effect, resume, run_effects
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, HeliographError, StoreError, Throttled
 from heliograph.keeper import policy
-from heliograph.keeper.state_store import AcquireLock, LoadState, ReleaseLock, SaveState
+from heliograph.keeper.state_store import AcquireLock, AdmitRequest, LoadState, ReleaseLock, SaveState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from heliograph.keeper.limits import Budget, Limits
     from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.keeper.state import AccountState
-    from heliograph.keeper.state_store import HeldState, StateStore
+    from heliograph.keeper.state_store import AsyncHeldState, HeldState, StateStore
 
 T = TypeVar("T")
 
@@ -182,6 +182,7 @@ class _GuardedRun:
         self._refusal: CloudError | None = None
         self._begun = False
         self._has_response = False
+        self._is_under_way = False
         self._deaths = 0
 
     def execute(self, flow: Callable[[], Flow[T]]) -> HttpFlow[T]:
@@ -219,7 +220,8 @@ class _GuardedRun:
             # They would refer to this object by their tracebacks, with the responses they are about.
             self.protocol.last_error = self._seen_error = self._refusal = None
             try:
-                yield ReleaseLock(self.held, self.state if changed else None, durable=durable)
+                state = self.state if changed else None
+                yield ReleaseLock(self.held, state, durable=durable, abandoned=self._is_under_way)
             except StoreError:
                 self.guard.saved(self.state, is_saved=False)
             else:
@@ -276,15 +278,22 @@ class _GuardedRun:
 
     def _send(self, request: Request) -> Generator[Request | Effect, Any, Response | CloudError]:
         """Save that a request is sent, then send it."""
+        if self.held.is_async:
+            # Before the request is counted: the wait may be long, and waits after a login are measured from its time.
+            yield AdmitRequest(cast("AsyncHeldState", self.held), is_login=request.is_login)
+            self._advance_to(self.guard.clock())
         policy.on_send(self.state, self.now, is_login=request.is_login)
         yield from self._save_before(request)
+        self._is_under_way = True  # also after a cancellation
         try:
             response: Response = yield request
         except CloudError as error:
+            self._is_under_way = False
             if not getattr(error, "sent", True):
                 policy.refund(self.state, is_login=request.is_login)
             self._advance_to(self.guard.clock())
             return error
+        self._is_under_way = False
         self._advance_to(response.received_at)
         self._has_response = True
         return response

@@ -52,6 +52,16 @@ class HeldState(Protocol):
         """Release the lock; does nothing if it is released already."""
 
 
+class AsyncHeldState(Protocol):
+    """What a `HeldState` with `is_async = True` has besides: its account shares limits, and may get another owner."""
+
+    async def admit(self, *, is_login: bool) -> None:
+        """Wait until limits that accounts share allow a request; raises `HeliographError` if none may be sent."""
+
+    def abandon(self) -> None:
+        """Note that nobody waits for the response of the last request, which may still be under way."""
+
+
 class LoadState(Effect):
     """Load the state without a lock; the result is an `AccountState`."""
 
@@ -80,6 +90,19 @@ class AcquireLock(Effect):
         return _hold_async(self.store, self.now) if self.is_async else _hold(self.store, self.now)
 
 
+class AdmitRequest(Effect):
+    """Wait for limits that accounts share, before a request is counted; only for async stores."""
+
+    is_async = True
+
+    def __init__(self, held: AsyncHeldState, *, is_login: bool) -> None:
+        self.held = held
+        self.is_login = is_login
+
+    def perform(self) -> Any:
+        return self.held.admit(is_login=self.is_login)
+
+
 class SaveState(Effect):
     """Save the state while its lock is held; a `durable` save survives a power failure."""
 
@@ -94,12 +117,18 @@ class SaveState(Effect):
 
 
 class ReleaseLock(Effect):
-    """Save the state unless it is None, then release the lock, even if saving fails."""
+    """Save the state unless it is None, then release the lock, even if saving fails.
 
-    def __init__(self, held: HeldState, state: AccountState | None, *, durable: bool = False) -> None:
+    `abandoned` says that the last request may still be under way.
+    """
+
+    def __init__(
+        self, held: HeldState, state: AccountState | None, *, durable: bool = False, abandoned: bool = False
+    ) -> None:
         self.held = held
         self.state = state
         self.durable = durable
+        self.abandoned = abandoned
         self.is_async = held.is_async
 
     def perform(self) -> Any:
@@ -138,6 +167,8 @@ def _release(effect: ReleaseLock) -> None:
 
 async def _release_async(effect: Any) -> None:
     try:
+        if effect.abandoned:
+            effect.held.abandon()
         if effect.state is not None:
             await effect.held.save(effect.state, durable=effect.durable)
     finally:
