@@ -41,6 +41,11 @@ from support.postgres_server import Server, programs
 
 SHARDS = 256
 TIMEOUT = 30.0
+PROFILE = """import cProfile, json, sys, time
+from support.fleet_worker import main
+profile = cProfile.Profile(time.thread_time)  # of the event loop's thread
+profile.runcall(main, json.loads(sys.argv[2]))
+profile.dump_stats(sys.argv[1])"""
 FIGURES = "SELECT figures FROM procrastinate.heliograph_worker WHERE figures IS NOT NULL"
 
 
@@ -157,12 +162,19 @@ def main() -> int:
         cloud = Cloud(stack, options.accounts, emulator=options.emulator)
         add_key(folder / "key")
         asyncio.run(fill(server.url, folder / "key", cloud))
-        more = {"url": server.url, "key_file": str(folder / "key"), "interval": options.interval, "timeout": TIMEOUT}
+        more = {
+            "url": server.url,
+            "key_file": str(folder / "key"),
+            "interval": options.interval,
+            "timeout": TIMEOUT,
+            "request_seconds": 35.0,
+            "refresh": 30.0,
+        }
         workers = []
         for name in "abcdefgh"[: options.workers]:
-            words = ("-m", "support.fleet_worker", json.dumps({**more, "name": name, "request_seconds": 35.0}))
+            words = ("-m", "support.fleet_worker", json.dumps({**more, "name": name}))
             if options.profile and name == "a":
-                words = ("-m", "cProfile", "-o", str(options.profile), *words)
+                words = ("-c", PROFILE, str(options.profile), words[-1])
             workers.append(start(stack, words, stack.enter_context((folder / f"{name}.log").open("wb"))))
         connection = stack.enter_context(psycopg.connect(server.url, autocommit=True))
         pending = "SELECT count(*) FROM heliograph.account WHERE due_at = 0"
