@@ -70,9 +70,7 @@ class Stub:
             model.responses[key] = self._template(model, head, body, number)
         names, now = model.names(number) | {b"URL": self.url}, time.time()
         top, content = (
-            b"".join(
-                part if at % 2 == 0 else names.get(part) or shifted(part, now) for at, part in enumerate(pieces)
-            )
+            b"".join(part if at % 2 == 0 else names.get(part) or shifted(part, now) for at, part in enumerate(pieces))
             for pieces in model.responses[key]
         )
         return top + b"Content-Length: %d\r\n\r\n" % len(content) + content

@@ -80,7 +80,7 @@ def test_events_and_facts_of_many_accounts_are_stored(fleet):
 
     asyncio.run(write())
     assert fleet.run("SELECT code FROM event ORDER BY 1") == [("E0",), ("E1",)]
-    assert fleet.run("SELECT value FROM fact") == [("1.2",), ("1.2",)]
+    assert fleet.run("SELECT contents FROM fact") == [("1.2",), ("1.2",)]
 
 
 def test_latest_sample_and_due_time_are_stored_with_the_samples(fleet):
