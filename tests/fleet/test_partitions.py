@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from heliograph.fleet.database import Database
-from heliograph.fleet.partitions import add_partitions, sample_partitions
+from heliograph.fleet.partitions import add_partitions, partitions
 from heliograph.model import Quality
 from heliograph.store.base import Batch, Series, StoredSample
 from heliograph.store.postgres import PostgresStore
@@ -19,6 +19,7 @@ NOON = int(datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp())
 DAY = 86_400
 ROOF = Series("growatt", "1")
 NAMES = [f"sample_202606{day}" for day in (22, 23, 24)]
+MEASURED = [name.replace("sample", "measurement") for name in ("sample_older", *NAMES)]
 
 
 @pytest.fixture
@@ -33,15 +34,19 @@ def write(store, *days, power=5.0):
     store.write(Batch(samples=samples))
 
 
-def add(url, today=TODAY, days=3, work=add_partitions):
+def on_database(url, work):
     async def run():
         database = Database(url)
         try:
-            return await (work(database, today, days) if work is add_partitions else work(database))
+            return await work(database)
         finally:
             await database.close()
 
     return asyncio.run(run())
+
+
+def add(url, today=TODAY, days=3):
+    return on_database(url, lambda database: add_partitions(database, today, days))
 
 
 def places(url):
@@ -51,7 +56,7 @@ def places(url):
 def test_store_reads_and_writes_partitions_as_one_table(store, own_database):
     write(store, -400, -1, 0)
     before = list(store.samples(ROOF, 0, 2**40))
-    assert add(own_database) == ("sample_older", *NAMES)
+    assert add(own_database) == ("sample_older", *NAMES, *MEASURED)
     assert list(store.samples(ROOF, 0, 2**40)) == before
     write(store, *range(-30, 6), power=7.0)
     write(store, 1, -1, power=8.0)
@@ -65,13 +70,11 @@ def test_store_reads_and_writes_partitions_as_one_table(store, own_database):
 def test_partitions_are_added_once_and_ahead(store, own_database):
     add(own_database)
     assert add(own_database) == ()
-    assert add(own_database, date(2026, 6, 22)) == ("sample_20260625",)
-    assert list(add(own_database, work=sample_partitions)) == [
-        *NAMES,
-        "sample_20260625",
-        "sample_older",
-        "sample_other",
-    ]
+    assert add(own_database, date(2026, 6, 22)) == ("sample_20260625", "measurement_20260625")
+    found = on_database(own_database, lambda database: partitions(database, "sample"))
+    assert [one.name for one in found] == [*NAMES, "sample_20260625", "sample_older", "sample_other"]
+    assert found[0].end == NOON + DAY + DAY // 2
+    assert found[-1].end is None
 
 
 def test_samples_ahead_of_their_time_stay_readable(store, own_database):
@@ -79,7 +82,7 @@ def test_samples_ahead_of_their_time_stay_readable(store, own_database):
     add(own_database)
     assert add(own_database, date(2026, 6, 18), days=4) == ()
     assert places(own_database) == [("sample_older", 0), ("sample_other", 2)]
-    assert add(own_database, days=4) == ("sample_20260625",)
+    assert add(own_database, days=4) == ("sample_20260625", "measurement_20260625")
 
 
 def test_two_programs_at_once_make_the_same_partitions(store, own_database):
@@ -90,4 +93,4 @@ def test_two_programs_at_once_make_the_same_partitions(store, own_database):
             await database.close()
         return added
 
-    assert sorted(asyncio.run(both())) == [(), ("sample_older", *NAMES)]
+    assert sorted(asyncio.run(both())) == [(), ("sample_older", *NAMES, *MEASURED)]

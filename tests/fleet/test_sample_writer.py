@@ -11,7 +11,7 @@ from heliograph.errors import StoreError
 from heliograph.fleet.fence import ShardLost, ShardToken
 from heliograph.fleet.sample_writer import FencedStore, SampleWriter
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, PollStatus, Series, StoredSample
+from heliograph.store.base import Batch, KnownFact, PollStatus, Series, StoredEvent, StoredSample
 from support.fleet_database import Owner, until_waiting
 
 AT = 1_780_000_000
@@ -65,6 +65,22 @@ def test_batches_of_many_accounts_are_one_transaction(fleet):
     asyncio.run(write())
     assert len(stored(fleet)) == 30
     assert len(fleet.run("SELECT DISTINCT xmin::text FROM sample")) == 1
+
+
+def test_events_and_facts_of_many_accounts_are_stored(fleet):
+    accounts = [fleet.add_account(f"a{number}") for number in range(2)]
+    events = [StoredEvent(series(number), AT, "fault", f"E{number}", AT + 9) for number in range(2)]
+    facts = [KnownFact(series(number), "firmware", "1.2", AT) for number in range(2)]
+
+    async def write():
+        async with Worker(fleet, seconds=0.05) as worker:
+            writers = [worker.writer.of(account, worker.held) for account in accounts]
+            batches = [batch(place, events=[events[place]], facts=[facts[place]]) for place in range(2)]
+            await asyncio.gather(*(one.write(batches[place]) for place, one in enumerate(writers)))
+
+    asyncio.run(write())
+    assert fleet.run("SELECT code FROM event ORDER BY 1") == [("E0",), ("E1",)]
+    assert fleet.run("SELECT contents FROM fact") == [("1.2",), ("1.2",)]
 
 
 def test_latest_sample_and_due_time_are_stored_with_the_samples(fleet):

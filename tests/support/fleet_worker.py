@@ -71,7 +71,11 @@ def main(options) -> int:
     )
     database.process = f"{name}-{os.getpid()}"
     interval = options["interval"]
-    settings = WorkerSettings(fill_gaps=False, refresh=2.0, policy=lambda account: PollPolicy(interval, None, interval))
+    settings = WorkerSettings(
+        fill_gaps=False,
+        refresh=options.get("refresh", 2.0),
+        policy=lambda account: PollPolicy(interval, None, interval),
+    )
     if not options.get("watchdog", True):
         watchdog.Watchdog.start = lambda self: None
     try:

@@ -67,7 +67,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not isinstance(value, str):
             raise ConfigError(f"a password is a text, not {type(value).__name__}")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             # Surrogates of undecodable bytes; the encoding error of a later request would show the whole password.
             raise ConfigError("a password contains characters that are not UTF-8 text, so it cannot be sent")
         self._value = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import fields
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -121,19 +122,11 @@ def merged(batches: Sequence[Batch]) -> Batch:
     counters: dict[Series, Mapping[str, object]] = {}
     for one in batches:
         counters.update(one.counters)
-    return Batch(
-        samples=list(chain.from_iterable(one.samples for one in batches)),
-        measurements=list(chain.from_iterable(one.measurements for one in batches)),
-        days=list(chain.from_iterable(one.days for one in batches)),
-        repairs=list(chain.from_iterable(one.repairs for one in batches)),
-        counters=counters,
-        queries=list(chain.from_iterable(one.queries for one in batches)),
-        series_info=list(chain.from_iterable(one.series_info for one in batches)),
-        polls=list(chain.from_iterable(one.polls for one in batches)),
-        imports=list(chain.from_iterable(one.imports for one in batches)),
-        imported=list(chain.from_iterable(one.imported for one in batches)),
-        alarms=list(chain.from_iterable(one.alarms for one in batches)),
-    )
+    rows = {name: list(chain.from_iterable(getattr(one, name) for one in batches)) for name in _ROWS}
+    return Batch(counters=counters, **rows)
+
+
+_ROWS = tuple(one.name for one in fields(Batch) if one.name != "counters")
 
 
 def _to_question_marks(statement: str) -> str:

@@ -17,6 +17,7 @@ from psycopg.pq import PipelineStatus
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
 from heliograph.metrics import METRICS
+from heliograph.store import hours
 from heliograph.store.schema import SAMPLE_TABLE, SELECT_NEWEST_CHANGE, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from heliograph.store.base import SeriesChange
+    from heliograph.store.base import Bucket, Series, SeriesChange
     from heliograph.store.sql_table import SqlTable
 
 _T = TypeVar("_T")
@@ -120,6 +121,17 @@ class PostgresStore(SqlStore):
         except BaseException:
             self._database.close()
             raise
+
+    def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
+        """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted.
+
+        Where samples were archived, intervals of whole hours are aggregated from the hours that are left of them.
+        """
+        found = super().buckets(series, metrics, since, until, seconds)
+        if seconds % hours.HOUR or not self._read(hours.HOURS_EXIST)[0][0]:
+            return found
+        left = hours.select_hours(metrics)
+        return hours.fuller_buckets(found, self._buckets(hours.SELECT_HOUR_BOUNDS, left, series, since, until, seconds))
 
     def size_bytes(self) -> int:
         """Return the size of the tables, with their indexes."""

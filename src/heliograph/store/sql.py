@@ -247,8 +247,12 @@ class SqlStore(ImportStore, EventStore):
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
-        statement = schema.select_buckets(metrics)
-        ((first, last),) = self._read(schema.SELECT_BOUNDS, (*series, since, until))
+        return self._buckets(schema.SELECT_BOUNDS, schema.select_buckets(metrics), series, since, until, seconds)
+
+    def _buckets(
+        self, bounds: str, statement: str, series: Series, since: int, until: int, seconds: int
+    ) -> Iterator[Bucket]:
+        ((first, last),) = self._read(bounds, (*series, since, until))
         if first is None:
             return
         for start in range(first - (first - since) % seconds, last + 1, _PAGE * seconds):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +14,6 @@ from heliograph.cli.terminal import print_error, print_json, print_wrapped, prin
 from heliograph.errors import ConfigError
 from heliograph.fleet.csv_import import import_accounts
 from heliograph.fleet.database import Database
-from heliograph.fleet.partitions import add_partitions
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.registry import ResealReport, reseal
 from heliograph.fleet.schema import check_schema, init, migrate, shards_by_egress
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_SHOWN = 50
-_JOB_SECONDS = 3600.0
 _MAX_BYTES = 100_000_000
 
 
@@ -117,25 +114,6 @@ def _print_problems(problems: Sequence[str]) -> None:
         print_error(problem)
     if len(problems) > _MAX_SHOWN:
         print_error(f"and {len(problems) - _MAX_SHOWN} more problems; --json lists them")
-
-
-def run_jobs(options: Namespace) -> int:
-    """Add partitions now, and every hour until stopped."""
-    return _with_database(options, lambda database: _run_jobs(database, options))
-
-
-async def _run_jobs(database: Database, options: Namespace) -> int:
-    await check_schema(database)
-    while True:
-        today = datetime.fromtimestamp(await database.observe_clock(), UTC).date()
-        added = await add_partitions(database, today)
-        if options.json:
-            print_json({"added": added})
-        elif added or options.once:
-            print_wrapped(f"partitions added: {', '.join(added) or 'none, all are there'}")
-        if options.once:
-            return 0
-        await asyncio.sleep(_JOB_SECONDS)
 
 
 def secret_box(options: Namespace) -> SecretBox:
