@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from heliograph.core.endpoint import Endpoint
+    from heliograph.emulator.faults import FaultPeriod
     from heliograph.emulator.ratelimit import SessionLifetime
 
 _MINUTE = timedelta(minutes=1)
@@ -144,6 +145,9 @@ class RequestContext(Protocol):
         Call it only where the fault takes effect: the first call in a request consumes one use of a limited fault
         ("html*1").
         """
+
+    def fault_periods(self, name: str) -> tuple[FaultPeriod, ...]:
+        """Return the last times in which a fault was on, the newest first."""
 
     def firewall_blocks(self) -> bool:
         """Count a request at the cloud's firewall; return True if the firewall blocks the client."""
