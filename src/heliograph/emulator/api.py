@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from heliograph.core.endpoint import Endpoint
-    from heliograph.emulator.faults import FaultPeriod
     from heliograph.emulator.ratelimit import SessionLifetime
 
 _MINUTE = timedelta(minutes=1)
@@ -125,6 +124,14 @@ class EmulatedAccount(Protocol):
     """The cloud's data about this account: logins, sessions."""
     lockout: Lockout
     """Active while the account is locked; the control log reports the total duration."""
+
+
+class FaultPeriod(NamedTuple):
+    """A time in which a fault was on; `ended_at` is None while it still is."""
+
+    value: str
+    started_at: datetime
+    ended_at: datetime | None = None
 
 
 class RequestContext(Protocol):

@@ -12,8 +12,7 @@ from heliograph.emulator.ratelimit import SessionLifetime
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.api import EmulatedAccount, Emulation
-    from heliograph.emulator.faults import FaultPeriod
+    from heliograph.emulator.api import EmulatedAccount, Emulation, FaultPeriod
     from heliograph.emulator.state import EmulatorState
 
 _PORT = re.compile(r":\d+$")

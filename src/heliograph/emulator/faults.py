@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.emulator.api import FaultPeriod
 from heliograph.emulator.fault_values import FAULT_PARSERS, NO_VALUE
 from heliograph.errors import ConfigError
 
@@ -60,14 +61,6 @@ class FaultSwitch(NamedTuple):
     revision: int
     """The value of `FaultSwitches.revision` after the change."""
     at: datetime
-
-
-class FaultPeriod(NamedTuple):
-    """A time in which a fault was on; `ended_at` is None while it still is."""
-
-    value: str
-    started_at: datetime
-    ended_at: datetime | None = None
 
 
 class FaultSwitches:

@@ -158,6 +158,9 @@ def _overview(call: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
         answer["deviceList"] = [_device(device) | _produced(device)]
     elif kind != "noah":
         answer["deviceList"] = [_storage_row(device)]
+    if call.context.fault("new_family") is not None:
+        for row in (*answer["deviceList"], *answer["invList"]):
+            row["deviceType"] = "hps"
     return answer
 
 
