@@ -27,6 +27,7 @@ from heliograph.metrics import METRICS
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.model import Quality
 from heliograph.store.base import PollStatus
+from heliograph.store.snapshot_rows import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,8 @@ class DeviceState:
     values: Mapping[str, float | None]
     measurements: Mapping[str, float | str | None] = field(default_factory=dict)
     """Voltages, currents, states that are valid now, by the names of `metrics/device.py`; only what it reports."""
+    raw: Mapping[str, float] = field(default_factory=dict)
+    """The numbers of an unknown family by the vendor's names, while they are fresh."""
 
     @property
     def title(self) -> str:
@@ -204,6 +207,7 @@ class CurrentState:
                 freshness=of_device,
                 values={} if own is None else self._current_values(own, zone, now, of_device, valid),
                 measurements=_current_measurements(measured.get(device.series), zone, now, of_device, valid),
+                raw=_current_raw(measured.get(device.series), now, of_device, valid),
             )
 
         values, provisional = {}, frozenset[str]()
@@ -325,6 +329,12 @@ def _current_measurements(
         for name, value in newest.values.items()
         if name in DEVICE_METRICS
     }
+
+
+def _current_raw(newest: StoredMeasurements | None, now: int, fresh: Freshness, valid: float) -> dict[str, float]:
+    if newest is None or fresh not in _REPORTING or now - newest.measured_at > valid:
+        return {}
+    return raw_of(newest)
 
 
 def _reports_always(_: int) -> bool:

@@ -132,6 +132,8 @@ class DeviceSnapshot(MetricValues):
     """Voltages, currents, temperatures, states by the names of `metrics/device.py`; only those the device reports."""
     oddities: Mapping[str, str] = field(default_factory=dict)
     """What could not be used in the device's answer, with an example."""
+    raw: Mapping[str, float] = field(default_factory=dict)
+    """The numbers of a device of an unknown family, by the vendor's names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

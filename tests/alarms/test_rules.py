@@ -171,7 +171,8 @@ def test_account_rules():
     assert account(pause=Backoff("locked", until, "507"))["account_locked"] is True
     assert account(pause=Backoff("throttled", until, "429"))["account_locked"] is False
     assert account(refused_at=until)["login_refused"] is True
-    assert account(requests_used=535)["quota"] is True
+    assert account(requests_used=535)["quota"] is False
+    assert account(requests_used=540)["quota"] is True
     assert list(judge_account(AccountView())) == []
 
 

@@ -1,12 +1,14 @@
 """Device measurements: the declarations and the parser of answers."""
 
+import json
+import math
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.core.measurements import numbered, parse_measurements, row, smallest_and_largest
+from heliograph.core.measurements import MAX_RAW, numbered, parse_measurements, raw_numbers, row, smallest_and_largest
 from heliograph.metrics import METRICS
 from heliograph.metrics.device import DEVICE_METRICS
 
@@ -89,3 +91,23 @@ def test_parse_measurements_never_raises_and_stays_within_the_ranges(answer):
     for name, value in parse_measurements(ROWS, answer).items():
         metric = DEVICE_METRICS[name]
         assert value is None or isinstance(value, str) or metric.minimum <= value <= metric.maximum
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=50) | st.from_regex(r"[a-z]{1,4}[0-9]{0,3}", fullmatch=True), JSON))
+def test_raw_numbers_of_any_answer_are_few_finite_numbers(answer):
+    found = raw_numbers(answer)
+    assert len(found) <= MAX_RAW
+    assert all(type(value) is float and math.isfinite(value) for value in found.values())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_raw_numbers_leave_out_ids_and_places():
+    answer = {"deviceSn": 4711, "plantId": "12", "datalogSn": "9", "lat": 48.1, "plant_lng": "11.5", "phone": 49}
+    assert raw_numbers(answer | {"ppv": "12.5", "vpv9": 230}) == {"ppv": 12.5, "vpv9": 230.0}

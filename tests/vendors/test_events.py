@@ -96,8 +96,8 @@ def test_sems_plus_log_has_begin_and_end(cloud):
     (event,) = client.events(plant)
     assert (event.kind, event.code, event.text) == (EventKind.FAULT, "E-G3-0-12", "Grid Waveform Abnormal")
     assert (event.started_at, event.ended_at) == (UPLOAD, None)
-    emulator.faults.set({"faulty": None})
     emulator.world.clock.set(NOON + timedelta(minutes=10))
+    emulator.faults.set({"faulty": None})
     (event,) = client.events(plant)
     assert event.ended_at == UPLOAD + timedelta(minutes=10)
 
@@ -122,6 +122,35 @@ def test_log_entry_without_a_time_has_none(cloud, classic):
     assert event.started_at is None
     (event,) = by_portal(ready).events(plant_of(emulator, "growatt", "tlx").id)
     assert event.started_at is None
+
+
+def test_log_has_faults_that_came_and_went_between_two_readings(cloud):
+    emulator, ready = cloud
+    client = goodwe(ready)
+    plant = client.plants()[0].id
+    emulator.faults.set({"faulty": "E-G3-0-12"})
+    emulator.world.clock.set(NOON + timedelta(minutes=10))
+    emulator.faults.set({"faulty": None})
+    emulator.world.clock.set(NOON + timedelta(minutes=30))
+    (event,) = client.events(plant)
+    assert (event.started_at, event.ended_at) == (UPLOAD, UPLOAD + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize("family", ["tlx", "inverter", "mix", "spa", "storage", "noah"])
+def test_device_of_each_family_shows_a_fault_in_its_status(family):
+    emulator = build_emulator(EmulatorOptions(start=NOON, speed=0, accounts=4))
+    with serve_in_thread(emulator) as ready:
+        holder, plant = next(
+            (one, plant)
+            for one in emulator.accounts
+            if one.vendor == "growatt"
+            for plant in one.plants
+            if plant.family == family
+        )
+        client = Growatt(holder.username, holder.password, server=ready["growatt"], keeper=None)
+        assert client.snapshot(plant.id).status != "fault"
+        emulator.faults.set({"faulty": "302"})
+        assert client.snapshot(plant.id).status == "fault"
 
 
 def test_live_values_of_an_inverter_have_the_fault(cloud):

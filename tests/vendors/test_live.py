@@ -116,6 +116,23 @@ def test_live_poll_of_several_plants_uses_their_list():
             assert "grid_power" not in snapshot.values
 
 
+def test_fault_in_the_plant_list_is_read_from_the_device_once_when_it_begins_and_once_when_it_ends():
+    families = ("tlx", "inverter")
+    with account("growatt") as case:
+        case.poll(*families)
+        case.poll(*families, minutes=12)
+        case.emulator.faults.set({"faulty": "302"})
+        poll, requests = case.poll(*families, minutes=12)
+        assert requests == 1 + len(families)
+        codes = {one.devices[0].measurements["fault_code"] for one in poll.snapshots}
+        assert codes == {"302"}
+        poll, requests = case.poll(*families, minutes=5)
+        assert ({one.status for one in poll.snapshots}, requests) == ({Status.FAULT}, 1)
+        case.emulator.faults.set({"faulty": None})
+        poll, requests = case.poll(*families, minutes=5)
+        assert ({one.status for one in poll.snapshots}, requests) == ({Status.ONLINE}, 1 + len(families))
+
+
 def test_live_poll_does_not_use_a_list_without_power():
     families = ("tlx", "inverter")
     with account("growatt", faults=["zero_power"]) as case:

@@ -63,7 +63,7 @@ def test_status_page_lists_every_active_alarm(site):
 def test_fleet_page_counts_raised_alarms(site):
     page = site.ask("/").body.decode()
     assert "2 alarms" in page
-    assert "No yield in daylight (1), the daily request quota is nearly used (1)" in page
+    assert "No yield in daylight (1), the daily request quota is used up (1)" in page
 
 
 def test_metrics_have_a_line_per_active_alarm(site):

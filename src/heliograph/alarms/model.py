@@ -122,7 +122,7 @@ RULES = {
         ),
         AlarmRule(
             "quota",
-            "the daily request quota is nearly used",
+            "the daily request quota is used up",
             "Stop other programs that use this account, or set a longer interval for it.",
             "warning",
             30 * _MINUTE,

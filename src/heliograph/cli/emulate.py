@@ -51,6 +51,7 @@ faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock
   no_classic_login  the server no longer has the classic login, only the app's
   no_app_login   the server does not have the app's login
+  new_family     device lists report a device type that no client knows
   zero_power     the plant list reports no power
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
   too_often      the token API refuses every read as too frequent

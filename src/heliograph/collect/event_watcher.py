@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 FIRST_DELAY = 6 * 3600
 """Seconds after the first poll of a plant before its log is fetched: a first day has much to fetch."""
-INTERVAL = 24 * 3600
-URGENT_INTERVAL = 6 * 3600
-"""Seconds between two readings of the log of a plant with a present fault."""
+INTERVAL = 6 * 3600
+"""Seconds between two readings of the log of a plant, if the budget allows it: SEMS+ reports faults nowhere else."""
 BUDGET_SHARE = 0.02
 """The part of an account's daily requests that fault logs may use."""
-_LEFT = 20
-"""Requests that must be left."""
+_LEFT = 5
+"""Requests that must be left beside those of the next poll."""
 _DAY = 86400
 FETCHED = "fault_log"
 """The fact of a plant that its log was fetched: the outcome, and when."""
@@ -77,13 +76,15 @@ class EventWatcher:
             return
         series = series_of(plant)
         before = (await run_on_thread(lambda: client.budget)).requests_used
-        urgent = self._has_fault(series)
-        day = None if urgent or plant.zone is None else day_at(now - _DAY, plant.zone)
+        fetched = self._facts.get(series, {}).get(FETCHED)
+        # A log by day is read once more after the end of the day.
+        since = now - _DAY if fetched is None else fetched.since
+        day = None if plant.zone is None else day_at(since, plant.zone)
         found, outcome = NoticedEvents(), "data"
         try:
             found = logged(await client.events(plant.id, day), series, self._facts, now)
         except CloudError as error:
-            # It is due again in a day: a log is never worth a second request. The next poll reports what concerns it.
+            # It is due again in hours: a log is never worth a second request. The next poll reports what concerns it.
             outcome = "failed"
             _log.info(LogEvent("fault_log.failed", account=self._account, plant=plant.id, why=error))
         fact = self._facts.setdefault(series, {})[FETCHED] = KnownFact(series, FETCHED, outcome, now)
@@ -98,13 +99,6 @@ class EventWatcher:
         """Return when the log of a plant is due."""
         facts = self._facts.get(plant, {})
         if (fetched := facts.get(FETCHED)) is not None and fetched.since <= now:
-            return fetched.since + (URGENT_INTERVAL if self._has_fault(plant) else INTERVAL)
+            return fetched.since + INTERVAL
         known = facts.get("plant")
         return now + 1 if known is None else known.since + FIRST_DELAY
-
-    def _has_fault(self, plant: Series) -> bool:
-        return any(
-            facts["fault_code"].value
-            for series, facts in self._facts.items()
-            if series[:2] == plant[:2] and "fault_code" in facts
-        )

@@ -35,6 +35,10 @@ MAX_EXAMPLE = 60
 """Characters of an example that are stored."""
 MAX_ODDITIES = 20
 """Oddities of one answer that are counted."""
+MAX_RAW = 60
+"""Numbers of an unknown device that are stored."""
+_RAW_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
+_RAW_ID = re.compile(r"(?:id|sn|no|code|phone|lat|lng)$", re.IGNORECASE)
 _PARSED_UNITS = frozenset(("W", "kW", "Wh", "kWh", "%", "V", "A", "Hz", "°C"))
 
 
@@ -112,6 +116,21 @@ def _is_no_number(raw: Any) -> bool:
         return bool(raw)
     # Numbers that mean "none" ("65535V") are no oddity.
     return parsing.parse_text(raw) is not None and not _HAS_NUMBER.match(str(raw).strip())
+
+
+def raw_numbers(body: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers in an answer whose fields are unknown, by the vendor's names; ids are left out.
+
+    >>> raw_numbers({"ppv": "12.5", "deviceSn": "4711", "plantId": 7, "lost": False, "rows": [], "eToday": None})
+    {'ppv': 12.5}
+    """
+    found: dict[str, float] = {}
+    for name, raw in body.items():
+        if isinstance(raw, bool | list | dict) or not _RAW_NAME.fullmatch(name) or _RAW_ID.search(name):
+            continue
+        if (value := parsing.parse_number(raw)) is not None and len(found) < MAX_RAW:
+            found[name] = value
+    return found
 
 
 def without_absent_parts(values: Measurements) -> Measurements:

@@ -126,6 +126,14 @@ class EmulatedAccount(Protocol):
     """Active while the account is locked; the control log reports the total duration."""
 
 
+class FaultPeriod(NamedTuple):
+    """A time in which a fault was on; `ended_at` is None while it still is."""
+
+    value: str
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
 class RequestContext(Protocol):
     """The emulator functions an emulated cloud may use while it handles one request."""
 
@@ -144,6 +152,9 @@ class RequestContext(Protocol):
         Call it only where the fault takes effect: the first call in a request consumes one use of a limited fault
         ("html*1").
         """
+
+    def fault_periods(self, name: str) -> tuple[FaultPeriod, ...]:
+        """Return the last times in which a fault was on, the newest first."""
 
     def firewall_blocks(self) -> bool:
         """Count a request at the cloud's firewall; return True if the firewall blocks the client."""

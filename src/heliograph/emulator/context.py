@@ -12,7 +12,7 @@ from heliograph.emulator.ratelimit import SessionLifetime
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.api import EmulatedAccount, Emulation
+    from heliograph.emulator.api import EmulatedAccount, Emulation, FaultPeriod
     from heliograph.emulator.state import EmulatorState
 
 _PORT = re.compile(r":\d+$")
@@ -44,6 +44,9 @@ class EmulatorRequestContext:
         if name not in self._faults:
             self._faults[name] = self._emulator.faults.use(name)
         return self._faults[name]
+
+    def fault_periods(self, name: str) -> tuple[FaultPeriod, ...]:
+        return self._emulator.faults.periods(name)
 
     def firewall_blocks(self) -> bool:
         text = self.fault("block")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from heliograph.emulator.api import EmulatedPlant, RequestContext
+    from heliograph.emulator.api import RequestContext
 
 DEFAULT_CODE = "302"
-_LOG = "fault log"
+_UPLOADS = timedelta(minutes=5)
 
 
 class LoggedFault(NamedTuple):
@@ -23,8 +24,8 @@ class LoggedFault(NamedTuple):
 
 def present_fault(stage: RequestContext) -> str | None:
     """Return the code of the fault that devices report now; None without one."""
-    code = stage.fault("faulty")
-    return None if code is None else DEFAULT_CODE if code in ("", "1") else code
+    value = stage.fault("faulty")
+    return None if value is None else _code(value)
 
 
 def fault_members(stage: RequestContext) -> dict[str, Any]:
@@ -33,14 +34,19 @@ def fault_members(stage: RequestContext) -> dict[str, Any]:
     return {} if code is None else {"status": 3, "statusText": "Fault", "faultType": int(code) if code.isdigit() else 1}
 
 
-def logged_faults(site: EmulatedPlant, stage: RequestContext) -> list[LoggedFault]:
-    """Return the fault log of a plant, the newest entries first; a fault begins and ends when the log is read."""
-    log: list[LoggedFault] = site.settings.setdefault(_LOG, [])
-    code, now = present_fault(stage), stage.uploaded_at()
-    is_open = bool(log) and log[0].ended_at is None
-    if code is not None and not is_open:
-        log.insert(0, LoggedFault(code, now))
-    elif code is None and is_open:
-        log[0] = log[0]._replace(ended_at=now)
+def logged_faults(stage: RequestContext) -> list[LoggedFault]:
+    """Return the fault log of any plant, the newest entries first; faults begin and end at uploads."""
+    log = [
+        LoggedFault(_code(value), _upload_before(start), end and _upload_before(end))
+        for value, start, end in stage.fault_periods("faulty")
+    ]
     undated = stage.fault("undated") is not None
     return [*log, *([LoggedFault(DEFAULT_CODE, None)] if undated else [])]
+
+
+def _code(value: str) -> str:
+    return DEFAULT_CODE if value in ("", "1") else value
+
+
+def _upload_before(at: datetime) -> datetime:
+    return at - timedelta(seconds=at.timestamp() % _UPLOADS.total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from heliograph.emulator.api import FaultPeriod
 from heliograph.emulator.fault_values import FAULT_PARSERS, NO_VALUE
 from heliograph.errors import ConfigError
 
@@ -51,6 +52,9 @@ faults of commands, and the clouds all others.
 """
 
 
+_MAX_PERIODS = 50
+
+
 class FaultSwitch(NamedTuple):
     """When a fault was last switched on."""
 
@@ -76,6 +80,7 @@ class FaultSwitches:
         self._values: dict[str, str] = {}
         self._left: dict[str, int] = {}
         self._switched: dict[str, FaultSwitch] = {}
+        self._periods: dict[str, list[FaultPeriod]] = {}
         self.set(settings or {})
 
     def set(self, settings: Mapping[str, Any]) -> None:
@@ -83,11 +88,18 @@ class FaultSwitches:
         read = {name: _read(name, value, self.descriptions) for name, value in settings.items()}
         self.revision += 1
         for name, setting in read.items():
-            self._values.pop(name, None)
             self._left.pop(name, None)
+            if name in self._values and (setting is None or setting[0] != self._values[name]):
+                self._end(name)
             if setting is not None:
-                self._values[name], limit = setting
-                self._switched[name] = FaultSwitch(self.revision, self._now())
+                value, limit = setting
+                now = self._now()
+                if name not in self._values:
+                    periods = self._periods.setdefault(name, [])
+                    periods.append(FaultPeriod(value, now))
+                    del periods[:-_MAX_PERIODS]
+                self._values[name] = value
+                self._switched[name] = FaultSwitch(self.revision, now)
                 if limit is not None:
                     self._left[name] = limit
 
@@ -97,14 +109,23 @@ class FaultSwitches:
         if name in self._left:
             self._left[name] -= 1
             if not self._left[name]:
-                del self._left[name], self._values[name]
+                del self._left[name]
+                self._end(name)
         return value
+
+    def _end(self, name: str) -> None:
+        del self._values[name]
+        self._periods[name][-1] = self._periods[name][-1]._replace(ended_at=self._now())
 
     def value(self, name: str) -> str | None:
         """Return a fault's value, or None while it is off."""
         if name not in self.descriptions:
             raise KeyError(f"unknown fault {name}")
         return self._values.get(name)
+
+    def periods(self, name: str) -> tuple[FaultPeriod, ...]:
+        """Return the last times in which a fault was on, the newest first."""
+        return tuple(reversed(self._periods.get(name, ())))
 
     def last_switched(self, name: str) -> FaultSwitch:
         """Return when a fault was last switched on; raises `KeyError` if it never was."""

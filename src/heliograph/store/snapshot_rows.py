@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from heliograph.model import Quality
-from heliograph.store.base import SeriesInfo, StoredMeasurements, StoredSample, series_of
+from heliograph.store.base import SeriesInfo, StoredMeasurements, StoredSample, UnreadableRow, series_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot
+
+RAW = "raw"
+"""The name under which the raw numbers of a device of an unknown family are stored; no device metric has it."""
 
 
 def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[StoredSample]:
@@ -27,15 +31,28 @@ def samples_of(snapshot: Snapshot, quality: Quality = Quality.LIVE) -> list[Stor
 
 
 def measurements_of(snapshot: Snapshot) -> list[StoredMeasurements]:
-    """Return the measurements of a snapshot's devices."""
+    """Return the measurements of a snapshot's devices; raw numbers are one text."""
     fetched_at = _epoch(snapshot.fetched_at)
-    return [
-        StoredMeasurements(
-            series_of(one.device), _epoch(one.measured_at or snapshot.fetched_at), fetched_at, one.measurements
-        )
-        for one in snapshot.devices
-        if one.measurements
-    ]
+    rows = []
+    for one in snapshot.devices:
+        values = dict(one.measurements)
+        if one.raw:
+            values[RAW] = json.dumps(dict(one.raw), separators=(",", ":"), allow_nan=False)
+        if values:
+            measured_at = _epoch(one.measured_at or snapshot.fetched_at)
+            rows.append(StoredMeasurements(series_of(one.device), measured_at, fetched_at, values))
+    return rows
+
+
+def raw_of(stored: StoredMeasurements) -> dict[str, float]:
+    """Return the raw numbers of stored measurements; raises `UnreadableRow`."""
+    text = stored.values.get(RAW)
+    if text is None:
+        return {}
+    try:
+        return {str(name): float(value) for name, value in json.loads(str(text)).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableRow("the store contains damaged raw numbers") from error
 
 
 def series_info_of(snapshot: Snapshot, account: str | None = None) -> list[SeriesInfo]:

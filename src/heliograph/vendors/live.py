@@ -197,12 +197,12 @@ class AccountPoll:
     def _forced(self, already: set[str]) -> list[str]:
         """Return plants in daylight that the list does not suffice for now.
 
-        Their values have not changed for long, their counters of today are unknown, or the list's power was never
-        compared with the device's.
+        A fault began or ended, their values have not changed for long, their counters of today are unknown, or the
+        list's power was never compared with the device's.
         """
         if not self.rhythm.daylight:
             return []
-        found = []
+        found: list[str] = []
         for plant_id, record in self.records.items():
             row, slow_at, changed_at = (
                 self.rows.get(plant_id),
@@ -210,6 +210,11 @@ class AccountPoll:
                 record.get("changed_at", self.now),
             )
             if plant_id in already or slow_at is None:
+                continue
+            if row and (row.status is Status.FAULT) != record.get("faulty", False) and len(found) < _MAX_FORCED:
+                # The device reports the code, and that there is none any more; the list only that there is one.
+                record["faulty"] = not record.get("faulty", False)
+                found.append(plant_id)
                 continue
             if row and (row.power or 0.0) >= _COMPARED_POWER and not record.keys() & {"agreed", "strikes"}:
                 found.append(plant_id)
@@ -234,7 +239,10 @@ class AccountPoll:
         flow = {plant_id: self.cost(record).flow for plant_id, record in self.records.items()}
         with_battery = set(filter(self.has_battery, self.records))
         night_slow = sum(slow[plant_id] for plant_id in with_battery)
-        daily = 1 + ceil(len(self.records) / 7) + (len(self.records) == 1)
+        # The first counters of a day of each plant that the list reports, see `_forced`.
+        listed = set(filter(self.is_listed, self.records)) - with_battery if self.uses_list else set()
+        first = sum(slow[plant_id] for plant_id in listed)
+        daily = 1 + ceil(len(self.records) / 7) + (len(self.records) == 1) + first
         if not self.uses_list:
             every = sum(flow.values())
             return PollLoad(every, 0, sum(slow.values()), every, 0, night_slow, daily)

@@ -80,6 +80,7 @@ def device_data(one: DeviceState) -> dict[str, Any]:
         "measured_at": iso_utc(one.measured_at),
         "values": _values(one.values, METRICS),
         "measurements": dict(one.measurements),
+        "raw": dict(one.raw),
     }
 
 
@@ -244,6 +245,11 @@ SCHEMAS: dict[str, Schema] = {
             "type": "object",
             "additionalProperties": {"type": ["number", "string", "null"]},
             "description": "device metrics (docs/metrics.md) by name, only those the device reports",
+        },
+        raw={
+            "type": "object",
+            "additionalProperties": {"type": "number"},
+            "description": "numbers of a device of an unknown family, by the vendor's names",
         },
     ),
     "Poll": _object(

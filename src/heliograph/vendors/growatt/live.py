@@ -68,7 +68,7 @@ class GrowattPoll(AccountPoll):
     def cost(self, record: Record) -> PlantCost:
         families: list[str] = record.get("families", [])
         shared = set(families) & _FROM_PLANT_INFO
-        slow = len(shared) and 1
+        slow = int(bool(shared or record.get("unknown")))
         slow += sum(_SLOW_CALLS.get(family, 0) for family in families if family not in shared)
         return PlantCost(max(len(families), 1), slow)
 
@@ -84,14 +84,17 @@ class GrowattPoll(AccountPoll):
         size = None if info is None else parsing.plant_size(info.nominal_power, 1000)
         plant = Plant(vendor=self.vendor, id=plant_id, name=name, zone=zone, peak_power=size)
         families = record["families"] = [family for _, family, _ in rows if family in _READERS]
+        record["unknown"] = len(families) < len(rows)
         record["hybrid"] = any(family in _SLOW_CALLS for family in families)
-        if info is None and slow and _FROM_PLANT_INFO & set(families):
+        if info is None and slow and (record["unknown"] or _FROM_PLANT_INFO & set(families)):
             info = yield GrowattCalls.plant_info.flow(plant_id)
         devices: list[DeviceSnapshot] = []
         for serial, family, title in rows:
             device = Device(vendor=self.vendor, plant=plant_id, id=serial, family=family, name=title or serial)
             if family in _READERS:
                 devices.append((yield _READERS[family](device, info, now, slow)))
+            elif info is not None and (row := next((one for one in info.all_devices if one.id == serial), None)):
+                devices.append(normalise.unknown(device, row))
         if info is not None:
             devices = normalise.with_upload_time(devices, info, now)
         plant_values = None if info is None else normalise.plant_values(info, devices)

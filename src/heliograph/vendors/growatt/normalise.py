@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
 from heliograph.core import parsing
+from heliograph.core.measurements import raw_numbers
 from heliograph.model import DeviceSnapshot, Status
 from heliograph.vendors.growatt.measurements import measure, measure_mix, unusable
 from heliograph.vendors.growatt.params import is_ambiguous
@@ -140,6 +141,11 @@ def spa(device: Device, row: plants.DeviceRow | None, energy: plants.PlantEnergy
     values = energy.readings() | {m.BATTERY_SOC: row.state_of_charge}
     status = Status.OFFLINE if row.lost else _STATUS.get(parsing.parse_number(row.status))
     return device_snapshot(device, status, None, values, "plant_energy_data")
+
+
+def unknown(device: Device, row: plants.DeviceRow) -> DeviceSnapshot:
+    """Return a device of a family without a table: the numbers in its row, which may mean anything."""
+    return DeviceSnapshot(device=device, status=None, measured_at=None, values={}, raw=raw_numbers(row.body))
 
 
 def noah(device: Device, status: balcony.NoahStatus) -> DeviceSnapshot:

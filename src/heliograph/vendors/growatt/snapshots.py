@@ -65,6 +65,8 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
         reader: Any = _FAMILIES.get(row.family or "")
         if reader is not None and row.id:
             devices.append((yield reader(plant, _device(plant, row), row, now)))
+        elif row.id:
+            devices.append(normalise.unknown(_device(plant, row), row))
     if not rows and (battery := (yield from _balcony_battery(plant.id))):
         serial, family = battery
         status = yield status_call(family).flow(serial)

@@ -77,7 +77,7 @@ def device_page(plant: PlantState, device: DeviceState, system: SystemState) -> 
                     h.span(".id")[f"{device.series.vendor} {device.series.device}"],
                 ],
             ],
-            _sections(device.measurements)
+            [*_sections(device.measurements), *_raw(device.raw)]
             or h.p(".hint")["The vendor API reports no voltages, currents or temperatures of this device."],
         ],
         events_url=events_url_for(system.at, plant.series),
@@ -145,6 +145,17 @@ def _list(title: str, names: Iterable[str], measurements: Mapping[str, float | s
                     h.div[h.dt[display_name(name, _WORDS)], h.dd[figure(format_measurement(name, measurements[name]))]]
                     for name in listed
                 ]
+            ],
+        ]
+
+
+def _raw(numbers: Mapping[str, float]) -> Iterable[h.Element]:
+    if numbers:
+        yield h.section(".card", aria_labelledby="raw")[
+            h.h2(id="raw")["As the vendor sends it"],
+            h.p(".hint")["This kind of device is unknown: names and units are the vendor's."],
+            h.dl(".facts.columns")[
+                [h.div[h.dt[name], h.dd[figure(f"{value:g}".replace("-", "−"))]] for name, value in numbers.items()]
             ],
         ]
 

@@ -273,7 +273,7 @@ def alarm_page(call: GoodWeCallContext) -> dict[str, Any]:
     if plant is None:
         raise GoodWeFailure(*NO_ACCESS)
     rows = []
-    for fault in logged_faults(plant, call.context):
+    for fault in logged_faults(call.context):
         start, end = ("" if at is None else f"{at.timestamp() * 1000:.0f}" for at in (fault.started_at, fault.ended_at))
         rows.append(
             {

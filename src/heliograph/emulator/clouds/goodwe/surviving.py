@@ -111,7 +111,7 @@ def warnings(call: GoodWeCallContext) -> dict[str, Any]:
             "error_code": "",
             "happen_time": fault.started_at and f"{fault.started_at.astimezone(zone):%m/%d/%Y %H:%M:%S}",
         }
-        for fault in logged_faults(plant, call.context)
+        for fault in logged_faults(call.context)
         if fault.ended_at is None
     ]
     first, *others = plant.devices

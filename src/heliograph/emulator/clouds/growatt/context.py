@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.emulator.api import EmulatedResponse, Router
+from heliograph.emulator.fault_log import present_fault
 from heliograph.vendors.growatt.api import GrowattCalls
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class GrowattEnergies(NamedTuple):
 class GrowattDevice:
     """One simulated device, with its values at the newest upload."""
 
-    def __init__(self, plant: EmulatedPlant, serial: str, household: HouseholdView, at: datetime) -> None:
+    def __init__(self, plant: EmulatedPlant, serial: str, household: HouseholdView, context: RequestContext) -> None:
+        at = context.uploaded_at()
+        self._context = context
         self.plant = plant
         self.serial = serial
         self.household = household
@@ -105,6 +108,11 @@ class GrowattDevice:
     def asleep(self) -> bool:
         """Whether device and datalogger are off; devices with a battery never are."""
         return self.plant.family == "tlx" and self.powers.pv <= 0
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether the device reports a fault."""
+        return present_fault(self._context) is not None
 
     @property
     def has_battery(self) -> bool:
@@ -162,7 +170,7 @@ class GrowattCallContext(NamedTuple):
 
     def main_device(self, plant: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context.uploaded_at())
+        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context)
 
     def device(self, kind: str) -> GrowattDevice | None:
         """Return the requested device if it belongs to the account and is of this type."""

@@ -110,7 +110,7 @@ def system_status(call: GrowattCallContext) -> dict[str, Any]:
         "unit": "kW",
         "upsFac": "0",
         "upsVac1": "0",
-        "uwSysWorkMode": "5" if flow.pv > 0 else "6",
+        "uwSysWorkMode": "3" if device.is_faulty else "5" if flow.pv > 0 else "6",
         "vAc1": volts,
         "vBat": decimal(_battery_voltage(device)),
         "vPv1": decimal(vpv1),

@@ -61,7 +61,7 @@ def nexa_status(call: GrowattCallContext) -> dict[str, Any]:
         "onOffGrid": "0",
         "otherPower": decimal(device.powers.load),
         "pac": "0",
-        "status": "6",
+        "status": "4" if device.is_faulty else "6",
     }
     return success(_status(device, "NEXA 2000") | own)
 
@@ -87,7 +87,7 @@ def _status(device: GrowattDevice, name: str) -> dict[str, str]:
         "profitToday": decimal(device.energy_today.pv * price, 2),
         "profitTotal": decimal(device.energy_total.pv * price, 2),
         "soc": decimal(flow.soc, 0),
-        "status": "1",
+        "status": "4" if device.is_faulty else "1",
         "workMode": "0",
     }
 

@@ -111,7 +111,7 @@ def _listed(device: GrowattDevice, owner: str, *, no_power: bool) -> dict[str, A
         "etotalMoney": round(device.energy_total.pv * energy_price(device.plant), 2),
         "deviceCount": len(device.plant.devices),
         "isShare": None,
-        "status": 1 if device.asleep else 0,
+        "status": 1 if device.asleep else 2 if device.is_faulty else 0,
         "unitMap": None,
     }
 
@@ -158,6 +158,9 @@ def _overview(call: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
         answer["deviceList"] = [_device(device) | _produced(device)]
     elif kind != "noah":
         answer["deviceList"] = [_storage_row(device)]
+    if call.context.fault("new_family") is not None:
+        for row in (*answer["deviceList"], *answer["invList"]):
+            row["deviceType"] = "hps"
     return answer
 
 
@@ -218,7 +221,7 @@ def _device(device: GrowattDevice) -> dict[str, Any]:
         "datalogSn": f"QMN{device.plant.id:0>13}",
         "deviceAilas": device.serial,
         "deviceSn": device.serial,
-        "deviceStatus": "-1" if device.asleep else "1",
+        "deviceStatus": "-1" if device.asleep else "3" if device.is_faulty else "1",
         "deviceType": DEVICE_TYPES[device.plant.family],
         "energy": decimal(device.energy_total.pv),
         "location": "",

@@ -133,6 +133,8 @@ def _live_bean(device: GrowattDevice) -> dict[str, Any]:
 
 
 def _status(device: GrowattDevice) -> str:
+    if device.is_faulty:
+        return "Fault"
     if device.powers.grid_import > 0:
         return "Bypass"
     if device.powers.pv > 0:

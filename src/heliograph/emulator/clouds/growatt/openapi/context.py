@@ -96,7 +96,7 @@ class OpenApiCall(NamedTuple):
 
     def main_device(self, plant: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context.uploaded_at())
+        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context)
 
     def readable(self, serial: str, kind: str, unknown: int) -> GrowattDevice:
         """Return a device of a family; raise the call's code for an unknown one, and without permission."""

@@ -136,7 +136,7 @@ def alarms(call: OpenApiCall) -> dict[str, Any]:
     device = call.readable(serial, family, 10005)
     day = call.day("date", 10003)
     rows = []
-    for fault in logged_faults(device.plant, call.context):
+    for fault in logged_faults(call.context):
         at = "" if fault.started_at is None else timestamp(fault.started_at.astimezone(device.household.zone))
         if not at or at.startswith(f"{day}"):
             row = {"alarmCode": int(fault.code), "alarmMessage": "No AC Connection", "startTime": at, "endTime": at}

@@ -27,7 +27,7 @@ class PortalCallContext(NamedTuple):
 
     def main_device(self, plant: EmulatedPlant) -> GrowattDevice:
         """Return a plant's main device."""
-        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context.uploaded_at())
+        return GrowattDevice(plant, plant.devices[0], plant.households[0], self.context)
 
     def require_plant(self) -> EmulatedPlant:
         """Return the requested plant; raise the failure if the account has none of this id."""

@@ -177,6 +177,6 @@ def alarms(call: PortalCallContext) -> dict[str, Any]:
             "deviceSn": device.serial,
             "time": "" if fault.started_at is None else timestamp(fault.started_at.astimezone(device.household.zone)),
         }
-        for fault in logged_faults(device.plant, call.context)
+        for fault in logged_faults(call.context)
     ]
     return {"currPage": call.page("toPageNum"), "pages": 1, "count": len(rows), "datas": rows}
