@@ -17,10 +17,10 @@ from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
 from heliograph.cli.recipes import plants as recipe_plants
-from heliograph.core import parsing, pseudonyms, redact, servers
+from heliograph.core import installation, measurements, parsing, pseudonyms, redact, servers
 from heliograph.errors import CloudError
 from heliograph.outputs import http, influx
-from heliograph.outputs.mqtt import topics
+from heliograph.outputs.mqtt import commands, topics
 from heliograph.settings import definition
 from heliograph.tariffs import prices
 from heliograph.transports import sockets
@@ -47,19 +47,28 @@ OTHER_TEXT = {
     "config/alarms.py": (1, "the configuration file"),
     "cli/call.py": (1, "annotations of our methods"),
     "cli/doctor/bundle.py": (6, "the configuration file"),
-    "cli/settings/curtail.py": (2, "arguments of the command line"),
+    "cli/fleet/administration.py": (1, "arguments of the command line"),
+    "cli/fleet/serving.py": (1, "arguments of the command line"),
+    "cli/settings/curtail.py": (1, "arguments of the command line"),
+    "config/outputs.py": (1, "the configuration file"),
     "config/table.py": (5, "the configuration file"),
     "config/tariffs.py": (2, "the configuration file"),
+    "fleet/csv_import.py": (3, "a file that a person imports"),
+    "fleet/partitions.py": (1, "bounds of our partitions, from PostgreSQL"),
+    "fleet/report.py": (1, "query parameters of a browser"),
+    "fleet/responses.py": (1, "a form of a browser"),
     "local_time.py": (1, "names of time zones in the store, written by us"),
+    "metrics/__init__.py": (1, "names of metrics"),
     "outputs/influx.py": (1, "the configuration file"),
-    "outputs/mqtt/discovery.py": (1, "names of metrics"),
     "outputs/prometheus.py": (1, "names of metrics"),
+    "settings/output_limit.py": (1, "arguments of the command line and commands over MQTT"),
     "store/salvage.py": (1, "statements of our own schema in a damaged file, of at most one page"),
-    "web/auth.py": (1, "the Host header of a browser"),
+    "web/auth.py": (2, "the path and the Host header of a browser"),
     "web/openapi.py": (1, "paths of our routes"),
-    "web/page/device.py": (2, "names of metrics"),
+    "web/page/device.py": (1, "names of metrics"),
     "web/parameters.py": (3, "query parameters of a browser"),
     "web/paths.py": (1, "paths requested by a browser"),
+    "web/prefix.py": (1, "a header of a proxy"),
 }
 """Number of regular expressions that are applied to no text of a server; `emulator` is the server itself."""
 
@@ -83,6 +92,11 @@ SERVER_TEXT = {
         (formats.slug_of, [" ", "a ", "-"]),
     ],
     "cli/recipes/plants.py": [(recipe_plants.plain_text, ["-", "--", " ", "a-"])],
+    "core/installation.py": [(installation._COMMAND.findall, ["heliograph", "heliograph ", "heliograph now", "-"])],
+    "core/measurements.py": [
+        (lambda text: measurements._DIGITS.sub("#", text), ["1", "1a"]),
+        (measurements._HAS_NUMBER.match, ["+", "1"]),
+    ],
     "core/parsing.py": [
         (parsing.parse_number, ["1", " ", "( ", " (", "1.", "1e", "e1", "W", "1W", "-1", "%", ")"]),
         (parsing.parse_http_date, ["1", "Sat, ", "Sat, 28 Nov 2026 ", "2", ":1", " "]),
@@ -123,10 +137,12 @@ SERVER_TEXT = {
     "eventlog.py": [(eventlog._format, ["a", " ", "a ", "\x00"])],
     "outputs/influx.py": [
         (lambda text: influx._SPECIAL.sub("_", text), [" ", "a="]),
+        (lambda text: influx._CONTROL_IN_STRING.sub(" ", text), ["\x00", "a\x9f"]),
         (lambda text: influx._CONTROL.sub("_", text), ["\x00", "a\xa0"]),
         (lambda text: influx._DROPPED.search(text.encode()), ["dropped", "dropped ", " ", "=", "dropped=1"]),
     ],
     "outputs/http.py": [(http.parse_integer, ["1", " "])],
+    "outputs/mqtt/commands.py": [(commands._TIME_WITH_SECONDS.fullmatch, ["1", "11:11:11.1", ":"])],
     "outputs/mqtt/topics.py": [
         (topics._PLAIN.fullmatch, ["a", "-"]),
         (lambda text: topics._SPECIAL.sub("_", text), ["/", "a/"]),
