@@ -9,18 +9,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-<<<<<<< HEAD
-from heliograph.core.effects import (
-    Effect,
-    finish_effect,
-    perform_in_line,
-    resume,
-    run_effects_async,
-    run_on_thread,
-)
-=======
 from heliograph.core import effects
->>>>>>> s-fleet
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
 from heliograph.core.protocol import AccountProtocol
 from heliograph.core.redact import MASK, Secret, redact_url
@@ -242,43 +231,8 @@ class AccountClient(BaseClient):
         """
         if self._guard is None or self._guard.self_throttled:
             return fetch()
-<<<<<<< HEAD
         plant_id = None if plant is None else str(plant)
         return cached_snapshots(self._guard, fetch, plant_id, max_age, self.session.zone, self._clock)
-=======
-        return self._cached_snapshots(self._guard, fetch, None if plant is None else str(plant), max_age)
-
-    def _cached_snapshots(
-        self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant: str | None, max_age: float | None
-    ) -> FlowGenerator[Any]:
-        file, zone, now = guard.snapshot_file, self.session.zone, self._clock()
-        limit = UPLOAD_INTERVAL if max_age is None else max_age
-        saved = (yield effects.FileAccess(lambda: file.find(plant, zone))) if limit > 0 else None
-        if saved is not None and 0 <= now - saved[0] < limit:
-            return saved[1] if plant is None else saved[1][0]
-        try:
-            fetched = yield fetch()
-        except Throttled as error:
-            if (saved := (yield effects.FileAccess(lambda: file.find(plant, zone)))) is not None and now > saved[0]:
-                age = now - saved[0]
-                if max_age is None and saved.is_stored and age < SHARED_SECONDS and type(error) is Throttled:
-                    # A collector polls this account at its own rhythm: there is nothing newer.
-                    return saved.snapshots if plant is None else saved.snapshots[0]
-                error.advice += f". max_age={age + 60:.0f} returns the saved snapshot of {age / 60:.0f} min ago"
-            raise
-        try:
-            added = fetched if plant is None else (fetched,)
-            at, is_all, interactive = self._clock(), plant is None, guard.interactive
-            yield effects.FileAccess(lambda: file.add(added, at, zone, is_all=is_all, interactive=interactive))
-        except StoreError as error:
-            # The snapshot is valid; only the other programs of the account do not get it.
-            import logging  # noqa: PLC0415 - rarely needed
-
-            from heliograph.eventlog import LogEvent  # noqa: PLC0415
-
-            logging.getLogger(__name__).warning(LogEvent("snapshots.not_saved", why=error))
-        return fetched
->>>>>>> s-fleet
 
     @composite
     def log_in(self) -> FlowGenerator[None]:

@@ -77,7 +77,8 @@ class CloudError(HeliographError):
     def __str__(self) -> str:
         where = " ".join(part for part in (self.vendor, self.call) if part)
         text = f"{where}: {self.message}" if where else self.message
-        if self.excerpt:
+        # The markup of a web page explains nothing; its status and the advice do.
+        if self.excerpt and not self.excerpt.startswith("<"):
             text += f" (answer: {self.excerpt})"
         return f"{text}. {self.advice}" if self.advice else text
 

@@ -24,6 +24,7 @@ from heliograph.cli.options import COMMANDS
 from heliograph.cli.table import snapshot_table
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
+from heliograph.errors import Blocked
 from heliograph.metrics import METRICS
 from heliograph.model import Plant, Snapshot, Status
 from heliograph.store.sqlite import SqliteStore
@@ -504,6 +505,9 @@ def test_now_cloud_fault_prints_one_line(box, run_command, vendor, fault):
     code, out, err = run_command("now", "--account", vendor)
     assert (code, out) == (1, "")
     one_line(err, getattr(box, vendor)["password"])
+    assert "<" not in err
+    status = 405 if vendor == "growatt" else 403
+    assert fault != "block" or f"a block page (HTTP {status}). Send nothing for some hours, then poll less often" in err
 
 
 @BOTH
@@ -579,6 +583,13 @@ def test_run_guarded_raises_with_debug(monkeypatch):
     monkeypatch.setenv("HELIOGRAPH_DEBUG", "1")
     with pytest.raises(KeyError):
         run_guarded(failing(KeyError("x")))
+
+
+def test_run_guarded_shows_the_page_of_a_block_with_debug(monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_DEBUG", "1")
+    with pytest.raises(Blocked) as caught:
+        run_guarded(failing(Blocked("a block page (HTTP 405)", excerpt="<title>405</title>")))
+    assert caught.value.__notes__ == ["answer: <title>405</title>"]
 
 
 def test_run_guarded_returns_130_on_ctrl_c():

@@ -410,6 +410,12 @@ def test_poller_waits_until_the_budget_allows_a_poll(tmp_path, caplog):
     assert len(waits(caplog)) == 1
 
 
+def test_poller_within_its_budget_does_not_load_the_state_to_learn_when_it_may_poll(tmp_path):
+    with polling(tmp_path) as (clock, cloud, _, poll):
+        cloud.free_from = clock.at + 5400
+        assert poll() < cloud.free_from
+
+
 def test_boost_polls_at_each_upload_for_ten_minutes_within_half_the_reserve(tmp_path):
     with polling(tmp_path) as (clock, cloud, poller, poll):
         poller.progress.next_at = poll()

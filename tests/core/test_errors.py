@@ -30,3 +30,11 @@ def test_errors_accept_their_old_names_with_a_warning(old, new):
 def test_errors_module_rejects_unknown_names():
     with pytest.raises(AttributeError, match="no attribute 'Absent'"):
         _ = errors.Absent
+
+
+def test_cloud_error_quotes_an_answer_but_not_the_markup_of_a_web_page():
+    quoted = errors.Unreadable("HTTP 404", advice="Wait", excerpt='{"code": 7}')
+    page = errors.Blocked("a block page (HTTP 405)", advice="Wait", excerpt="<!doctypehtml><html lang='zh-cn'>")
+    assert str(quoted) == 'HTTP 404 (answer: {"code": 7}). Wait'
+    assert str(page) == "a block page (HTTP 405). Wait"
+    assert page.excerpt.startswith("<!doctypehtml>")

@@ -65,6 +65,15 @@ def test_cookies_are_sent_to_their_host_until_it_deletes_them():
     assert "Cookie" not in third[0].headers
 
 
+def test_cookies_are_limited_as_in_browsers():
+    protocol = logged_in()
+    many = reply({}, cookies=(*(f"c{number}=1" for number in range(60)), f"long={'x' * 4092}", "JSESSIONID=next"))
+    script(protocol.execute(plant_info.flow("1"), NOON), [many])
+    sent, _ = script(protocol.execute(plant_info.flow("1"), NOON), [INFO])
+    cookies = sent[0].headers["Cookie"].split("; ")
+    assert cookies == [*(f"c{number}=1" for number in range(11, 60)), "JSESSIONID=next"]
+
+
 def test_cookies_are_never_sent_to_another_host():
     protocol = logged_in()
     elsewhere = "https://openapi-us.growatt.com/newTwoPlantAPI.do?op=getAllDeviceListTwo"

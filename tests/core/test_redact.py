@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import traceback
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core import redact
-from heliograph.core.redact import EXCERPT_LENGTH, MASK, Secret, excerpt, mask_secrets
+from heliograph.core.redact import EXCERPT_LENGTH, MASK, Secret, SecretMasker, excerpt, mask_secrets
 from heliograph.errors import ConfigError
 from support.paths import FIXTURES
 
@@ -102,6 +103,37 @@ def test_secret_is_masked_except_by_reveal():
     assert secret.reveal() == "hunter2"
     assert not hasattr(secret, "__dict__")
     assert "hunter2" not in "".join(traceback.format_exception(ValueError(secret)))
+
+
+@pytest.mark.parametrize("secret", ["Ärger-ΟΔΟΣ", "S\u0131FFRE \u017fesam", "izm\u0130r hunter", "p%20ss/wörd"])
+def test_masker_finds_a_known_secret_in_any_case(secret):
+    masker = SecretMasker([secret])
+    for text in (secret, secret.swapcase().replace("i\u0307", "i")):
+        assert masker.mask(f"İ {text} ς") == f"İ {MASK} ς"
+    assert masker.mask("another text") == "another text"
+
+
+def test_masker_leaves_no_part_of_secrets_that_overlap():
+    masker = SecretMasker(["hunter", "terrace2", "race"])
+    assert masker.mask("a hunterrace2 b") == f"a {MASK} b"
+    assert masker.mask("hunterhunter race") == f"{MASK}{MASK} {MASK}"
+
+
+def test_masker_keeps_no_copy_of_a_secret():
+    def kept(letter):
+        before = tracemalloc.get_traced_memory()[0]
+        SecretMasker([letter * 100_000]).mask(f"of {letter}")
+        after, peak = tracemalloc.get_traced_memory()
+        return after - before, peak - before
+
+    tracemalloc.start()
+    try:
+        kept("a")
+        remains, peak = kept(" ")  # three characters in a URL
+    finally:
+        tracemalloc.stop()
+    assert remains < 100_000
+    assert peak < 10_000_000
 
 
 # Recordings contain pseudonyms of the same shape; tests/cli/test_record.py checks what is replaced.

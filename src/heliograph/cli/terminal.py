@@ -91,6 +91,8 @@ def print_error(text: str, *, lines: bool = False) -> None:
 def report_failure(error: Exception, about: str = "") -> int:
     """Print an error as one line and return its exit code; with HELIOGRAPH_DEBUG raise it instead."""
     if os.environ.get(DEBUG):
+        if excerpt := getattr(error, "excerpt", ""):  # of a web page the error's text quotes nothing
+            error.add_note(f"answer: {excerpt}")
         raise error
     if isinstance(error, ConfigError):
         print_error(f"{about}{error}", lines=True)  # may contain an example file; a cloud's error may quote a server

@@ -307,7 +307,9 @@ class AccountPoller:
             due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
-        if (free_at := await client.free_at_async(self._expected)) > due + RETRY_SECONDS:
+        if budget.free < self._expected and (
+            (free_at := await client.free_at_async(self._expected)) > due + RETRY_SECONDS
+        ):
             return free_at, "the daily request quota is used"
         return max(due, self.clock.now()), ""
 

@@ -81,7 +81,7 @@ def _status_error(response: Response) -> CloudError:
     if status in (403, 405):
         # Quirk: 405 with a Chinese page is the firewall before both clouds (noah-mqtt issue 51).
         return Blocked(
-            f"the vendor's firewall blocks this address ({status})",
+            f"the vendor's firewall rejects requests from this address with a block page (HTTP {status})",
             advice="Send nothing for some hours, then poll less often",
             excerpt=shown,
         )

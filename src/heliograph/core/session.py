@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MAX_COOKIES = 50
+"""Cookies of one server; with another one the oldest is deleted."""
+MAX_COOKIE = 4096
+"""Characters of a cookie; a longer one is ignored. Both limits are those of RFC 6265, which all browsers have."""
 REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
 
 
@@ -161,13 +165,15 @@ class Session:
         for line in response.cookies:
             pair, _, attributes = line.partition(";")
             name, equals, value = pair.strip().partition("=")
-            if not equals or not name:
+            if not equals or not name or len(pair) > MAX_COOKIE:
                 continue
             jar = self.cookies.setdefault(urlsplit(url).netloc, {})
             if not value or "max-age=0" in attributes.lower().replace(" ", ""):
                 jar.pop(name, None)
             else:
                 jar[name] = value
+                if len(jar) > MAX_COOKIES:
+                    del jar[next(iter(jar))]
 
 
 _MAX_AHEAD = 31 * 24 * 3600.0

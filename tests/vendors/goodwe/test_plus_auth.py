@@ -256,6 +256,15 @@ def test_login_to_an_untrusted_data_server_is_rejected(api):
     assert (protocol.session.alive, protocol.session.token) == (False, {})
 
 
+@pytest.mark.parametrize("login", [plus_login(token="x" * 8_000), plus_login(uid="x " * 4_000)])
+def test_login_with_a_token_too_large_for_a_header_is_rejected(login):
+    protocol = account("plus")
+    error = run_failing(protocol, login)
+    assert type(error) is e.Unreadable
+    assert "more than 8,000 characters. Check the server's address" in str(error)
+    assert (protocol.session.alive, protocol.session.token) == (False, {})
+
+
 def test_data_server_may_be_another_port_of_the_same_loopback_host():
     protocol = account(server="http://127.0.0.1:8080")
     run(protocol, plus_login(api="http://127.0.0.1:8081/web/sems"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.redact import excerpt
-from heliograph.errors import CloudError, WrongRegion
+from heliograph.errors import CloudError, Unreadable, WrongRegion
 from heliograph.vendors.goodwe import dialect, servers
 from heliograph.vendors.goodwe.legacy import auth as legacy_auth
 from heliograph.vendors.goodwe.legacy.api import GoodWeCalls
@@ -21,6 +22,8 @@ USER_AGENT = "heliograph"
 _MODULES: dict[str, Any] = {dialect.LEGACY: legacy_auth, dialect.PLUS: plus_auth}
 _FACTS_PER_LOGIN = ("plants", "zones")
 """Session facts that are fetched once per login."""
+MAX_TOKEN = 8_000
+"""Characters of a token, which each request has in a header: servers accept 8 kB of headers, and tokens have 250."""
 
 
 class GoodWeProtocol:
@@ -113,6 +116,11 @@ class GoodWeProtocol:
             raise WrongRegion(
                 f"the login redirects this account to {excerpt(base)}, which is not an https address of GoodWe",
                 advice="The session was not sent there; set the account's regional server",
+            )
+        if len(json.dumps(token)) > MAX_TOKEN:
+            raise Unreadable(
+                f"the login returned a session of more than {MAX_TOKEN:,} characters",
+                advice="Check the server's address; another program may be answering there",
             )
         session.base, session.token = base, token
         session.alive = True

@@ -111,7 +111,7 @@ def _raise_for_status(response: Response) -> None:
     if response.status == 403 and b"ua acl" in page:
         # Quirk: the web server has a blacklist of User-Agents (growattServer issue 45).
         raise Blocked(
-            "the cloud refuses this program's User-Agent (403)",
+            "the cloud rejects this program's User-Agent with a block page (HTTP 403)",
             advice="Set another `user_agent`",
             excerpt=excerpt(response.body),
         )

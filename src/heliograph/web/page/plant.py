@@ -101,7 +101,7 @@ def _flow(plant: PlantState) -> h.Element:
 def _devices(plant: PlantState, now: int) -> h.Element:
     return h.section(".card", aria_labelledby="devices")[
         h.h2(id="devices")["Devices"],
-        h.p(".hint")[h.a(href=events_path(plant))["Events"]],
+        h.p(".hint.more")[h.a(href=events_path(plant))["Events"]],
         h.div(".wide")[
             h.table(".rows")[
                 h.thead[
