@@ -287,6 +287,17 @@ def test_today_after_missed_reset_is_accepted_after_rises():
     assert (run.day_energy(0), run.day_energy(1)) == (4.5, 7.2)
 
 
+def test_today_that_stands_still_after_missed_reset_is_provisional_from_noon_on():
+    """A battery that was full by noon, after a night without samples."""
+    run = CounterRun()
+    run.add_todays((0.1, 0.0), (9, 4.0), (16, 4.5))
+    assert run.add_todays((24 + 11, 7.0), (24 + 13, 7.0), (24 + 18, 7.0)) == [None, 7.0, 7.0]
+    assert TODAY in run.provisional[-1]
+    assert run.day_energy(1) == 7.0
+    run.add_todays((48.5, 0.0), (49, 0.1))
+    assert (run.day_energy(0), run.day_energy(1), run.day_energy(2)) == (4.5, 7.0, 0.1)
+
+
 def test_today_constant_after_gap_belongs_to_yesterday():
     run = CounterRun()
     run.add_todays((0.1, 0.0), (9, 4.0), (10, 4.5), (26, 19.0), (28, 19.0), (30, 0.0), (31, 0.3))

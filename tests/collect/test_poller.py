@@ -17,7 +17,7 @@ from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import backfill_requests, poll_requests
 from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.poller import AccountPoller
-from heliograph.collect.pollstate import read_state
+from heliograph.collect.pollstate import read_state, time_of_day
 from heliograph.collect.schedule import PollPolicy, poll_rhythm
 from heliograph.collect.service import watch_queues
 from heliograph.errors import AccountLocked, RequestRefused, StoreError
@@ -30,6 +30,7 @@ from heliograph.store.sqlite import SqliteStore
 from heliograph.store.threaded import BufferedWriter
 from heliograph.vendors.base import LivePoll, PollLoad
 
+BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 21, 10, tzinfo=UTC)
 ROOF, BOX = Series("acme", "11"), Series("acme", "11", "INV")
 FUTURE = "measured in the future"
@@ -373,6 +374,18 @@ def test_poller_polls_hourly_at_night_and_again_at_dawn(tmp_path):
     assert 3600 <= night <= 3700
     assert 600 <= dawn <= 1000
     assert not cloud.rhythms[-1].daylight
+
+
+def test_poller_reads_the_counters_of_a_hybrid_at_the_end_of_the_day(tmp_path):
+    load = PollLoad(every_poll=1, slow=3, night_slow=3)
+    evening = datetime(2026, 6, 21, 21, 15, tzinfo=UTC)
+    with polling(tmp_path, start=evening, load=load) as (clock, cloud, poller, poll):
+        clock.at = poll()
+        assert 23 * 3600 + 3000 <= time_of_day(clock.at, BERLIN)[0] <= 23 * 3600 + 3045
+        after = poll() - clock.at
+    assert [rhythm.day_end for rhythm in cloud.rhythms] == [False, True]
+    assert 3600 <= after <= 3700
+    assert not poller._boosted
 
 
 def test_poller_stores_and_logs_once_why_it_waits(tmp_path, caplog):

@@ -16,9 +16,10 @@ from heliograph.collect.schedule import (
     jitter,
     needed_requests,
     night_rhythm,
+    night_wait,
     poll_rhythm,
 )
-from heliograph.vendors.base import PollLoad
+from heliograph.vendors.base import PollLoad, PollRhythm
 
 MIX = PollLoad(every_poll=1, slow=3, night=1, night_slow=3)
 SUMMER = 16 * HOUR
@@ -60,6 +61,8 @@ def test_poll_rhythm_never_exceeds_the_budget(load, requests, light):
     used += light * load.flows / (day.flow_interval if in_rotation else day.interval)
     used += (DAY - light) * load.night / night.interval
     used += (DAY - light) * (load.night_flows / night.flow_interval + load.night_slow / night.slow_interval)
+    if load.night_slow and night_rhythm(day, 0.0).day_end:
+        used = max(used, used + load.night + load.night_slow * (1 - (DAY - light) / night.slow_interval))
     assert used + load.daily <= requests + 1e-6
     assert day.interval >= 11 * MINUTE
 
@@ -74,6 +77,30 @@ def test_poll_rhythm_left_by_a_backfill_is_one_poll_per_15_minutes():
     left = needed_requests(MIX, SUMMER, 11 * MINUTE)
     assert left < GROWATT - 40
     assert poll_rhythm(MIX, left, SUMMER, 11 * MINUTE).interval <= LIVE_INTERVAL
+
+
+NIGHT = night_rhythm(PollRhythm(12 * MINUTE, 12 * MINUTE, HOUR))
+
+
+@pytest.mark.parametrize(
+    ("until_midnight", "minutes"),
+    [(3 * HOUR, 60), (70 * MINUTE, 60), (65 * MINUTE, 55), (21 * MINUTE, 11), (20 * MINUTE, 60), (10 * MINUTE, 60)],
+)
+def test_night_wait_ends_ten_minutes_before_midnight(until_midnight, minutes):
+    second = DAY - until_midnight
+    assert night_wait(MIX, NIGHT, Daylight(), second, until_midnight) == minutes * MINUTE
+    assert night_wait(PollLoad(), NIGHT, Daylight(), second, until_midnight) == HOUR, "no counters to read at night"
+    assert night_rhythm(NIGHT, until_midnight).day_end == (until_midnight <= 20 * MINUTE)
+
+
+def test_night_wait_ends_when_daylight_begins():
+    assert night_wait(MIX, NIGHT, Daylight(), 4.5 * HOUR, 19.5 * HOUR) == 35 * MINUTE
+
+
+def test_night_rhythm_of_too_many_hybrids_does_not_read_all_counters_at_the_end_of_the_day():
+    rare = night_rhythm(PollRhythm(HOUR, DAY, DAY), 10 * MINUTE)
+    assert not rare.day_end
+    assert night_wait(LOADS[3], rare, Daylight(), 23 * HOUR, HOUR) == HOUR
 
 
 def test_daylight_of_little_history_is_from_5_to_21():

@@ -135,8 +135,9 @@ _DISCHARGE = ("edischarge1today", "edischarge1total")
 NOT_READ: dict[str, tuple[str, ...]] = {
     "tlx settings": _APP_SETTINGS,
     "tlx details": _APP_SETTINGS,
-    "mix": _DISCHARGE,
-    "mix history": _DISCHARGE,
+    # Growatt's documentation of V1 lacks "epvtoday", which devices report and Home Assistant reads.
+    "mix": (*_DISCHARGE, "epvtoday"),
+    "mix history": (*_DISCHARGE, "epvtoday"),
     "mix details": ("wchargesoclowlimit", "wdischargesoclowlimit"),
     "spa": (*_DISCHARGE, "ppv"),
     "spa by V4": (*_DISCHARGE, "ppv"),

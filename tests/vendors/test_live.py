@@ -100,6 +100,18 @@ def test_live_poll_of_hybrid_fetches_counters_and_data_time_every_hour():
             assert ("at fetch time" in snapshot.sources["pv_power"]) == (requests == 1)
 
 
+def test_live_poll_at_the_end_of_the_day_fetches_counters_of_plants_with_a_battery_once():
+    late, night = MORNING.replace(hour=21), night_rhythm(DAY)
+    with account("growatt", start=late) as case:
+        case.poll("mix", "tlx", rhythm=night)
+        _, usual = case.poll("mix", "tlx", rhythm=night, minutes=60)
+        poll, requests = case.poll("mix", "tlx", rhythm=night_rhythm(DAY, 600.0), minutes=108)
+        assert {name for one in poll.snapshots for name in one.values} >= {"grid_import_energy_today"}
+        assert requests == usual + 3 + 1, "three for the counters, and the powers of the mix"
+        _, requests = case.poll("mix", "tlx", rhythm=night_rhythm(DAY, 300.0), minutes=5)
+        assert requests == usual
+
+
 def test_live_poll_of_several_plants_uses_their_list():
     families = ("tlx", "inverter")
     with account("growatt") as case:

@@ -15,7 +15,7 @@ from heliograph.collect.batch import poll_batch
 from heliograph.collect.budget import poll_requests
 from heliograph.collect.event_watcher import EventWatcher
 from heliograph.collect.poll_warnings import PollWarnings
-from heliograph.collect.pollstate import StoredState, account_polls, read_curves, read_state, second_of_day
+from heliograph.collect.pollstate import StoredState, account_polls, read_curves, read_state, time_of_day
 from heliograph.collect.schedule import (
     DAY,
     POLL_SHARE,
@@ -27,6 +27,7 @@ from heliograph.collect.schedule import (
     daylight_of,
     jitter,
     night_rhythm,
+    night_wait,
     poll_rhythm,
     wait_after,
 )
@@ -249,7 +250,8 @@ class AccountPoller:
         self._load = poll.load
         budget = await client.budget_async()
         self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
-        if self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS:
+        early = self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS
+        if early and not rhythm.day_end:
             self._boosted.append((now, cost))
         snapshots = poll.snapshots
         if self.progress.polled_at is None:
@@ -292,7 +294,8 @@ class AccountPoller:
         light = DAY if zone is None else self._daylight.length
         requests = poll_requests(budget.daily, load, light, self._policy.wanted, self._history_requests)
         day = poll_rhythm(load, requests, light, self._policy.wanted)
-        return day if zone is None or self._daylight.includes(second_of_day(now, zone)) else night_rhythm(day)
+        second, until_midnight = (0.0, DAY) if zone is None else time_of_day(now, zone)
+        return day if zone is None or self._daylight.includes(second) else night_rhythm(day, until_midnight)
 
     @property
     def _zone(self) -> tzinfo | None:
@@ -302,9 +305,10 @@ class AccountPoller:
         """Return when the next poll is due, and why it is later than stated."""
         rhythm, zone = self._rhythm(now, budget), self._zone
         self._warnings.warn_about_interval(self._policy.interval, rhythm, self._load, budget)
-        due = now + rhythm.interval + jitter(self.progress.name, rhythm.interval)
+        wait = rhythm.interval
         if zone is not None and not rhythm.daylight:
-            due = min(due, now + self._daylight.until_change(second_of_day(now, zone)) + UPLOAD_INTERVAL)
+            wait = night_wait(self._load or PollLoad(), rhythm, self._daylight, *time_of_day(now, zone))
+        due = now + wait + jitter(self.progress.name, rhythm.interval)
         if self._may_boost(now):
             due = min(due, now + self._boost_interval)
         if budget.free < self._expected and (

@@ -9,7 +9,7 @@ from heliograph.collect.budget import history_requests
 from heliograph.collect.counters.repair import needs_curve
 from heliograph.collect.integrate import energies_since_midnight
 from heliograph.errors import StoreError
-from heliograph.local_time import day_at, day_start
+from heliograph.local_time import day_at, day_bounds, day_start
 from heliograph.store.base import series_of
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class StoredState(NamedTuple):
     statuses: tuple[PollStatus, ...] = ()
 
 
-def second_of_day(now: float, zone: tzinfo) -> float:
-    """Return the seconds since local midnight."""
-    at = int(now)
-    return float(at - day_start(day_at(at, zone), zone))
+def time_of_day(now: float, zone: tzinfo) -> tuple[float, float]:
+    """Return the seconds since the last and until the next local midnight."""
+    start, end = day_bounds(day_at(int(now), zone), zone)
+    return now - start, end - now
 
 
 def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | None], now: int) -> StoredState:
@@ -58,7 +58,7 @@ def read_state(store: Store, new: set[Series], plants: dict[Series, tzinfo | Non
         buckets = store.buckets(series, ("pv_power",), midnight - _PATTERN_WINDOW, midnight, _HALF_HOUR)
         times = [one.starts_at + _HALF_HOUR // 2 for one in buckets if (one.mean[0] or 0.0) > _SUNNY]
         if len({day_at(at, zone or UTC) for at in times}) >= _ENOUGH_DAYS:
-            sunny += [second_of_day(at, zone or UTC) for at in times]
+            sunny += [time_of_day(at, zone or UTC)[0] for at in times]
     statuses = store.poll_statuses(plants)
     return StoredState(
         counters,

@@ -29,6 +29,8 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 24 * 3600.0
 NIGHT_INTERVAL = HOUR
 """Seconds between two polls at night."""
 NIGHT_FLOW_INTERVAL, NIGHT_SLOW_INTERVAL = 3 * HOUR, 8 * HOUR
+DAY_END = 10 * MINUTE
+"""Seconds before local midnight at which the slow counters of plants with a battery are read: the day's energies."""
 FLOW_INTERVAL = 90 * MINUTE
 """The longest interval of a hybrid's power flow, unless there are too many hybrids for the budget."""
 FLOW_INTERVALS = (0.0, FLOW_INTERVAL, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)
@@ -134,7 +136,10 @@ def _affordable_rhythms(load: PollLoad, requests: float, light: float, wanted: f
 
 def _night_requests(load: PollLoad, dark: float, flow_interval: float, slow_interval: float) -> float:
     flows = load.night_flows / max(flow_interval, NIGHT_FLOW_INTERVAL)
-    return dark * (load.night / NIGHT_INTERVAL + flows + load.night_slow / max(slow_interval, NIGHT_SLOW_INTERVAL))
+    slow = dark / max(slow_interval, NIGHT_SLOW_INTERVAL) * load.night_slow
+    if load.night_slow and slow_interval <= NIGHT_SLOW_INTERVAL:
+        slow = max(slow, load.night_slow) + load.night  # read at the end of the day, by a poll of its own
+    return dark * (load.night / NIGHT_INTERVAL + flows) + slow
 
 
 def _delay(rhythm: PollRhythm, load: PollLoad) -> float:
@@ -150,14 +155,27 @@ def _round_up(seconds: float) -> float:
     return -(-seconds // _ROUNDING) * _ROUNDING
 
 
-def night_rhythm(day: PollRhythm) -> PollRhythm:
+def night_rhythm(day: PollRhythm, until_midnight: float = DAY) -> PollRhythm:
     """Return the intervals at night of an account with these intervals in daylight."""
     return PollRhythm(
         max(day.interval, NIGHT_INTERVAL),
         max(day.flow_interval, NIGHT_FLOW_INTERVAL),
         max(day.slow_interval, NIGHT_SLOW_INTERVAL),
         daylight=False,
+        day_end=_reads_day_end(day) and until_midnight <= 2 * DAY_END,
     )
+
+
+def night_wait(load: PollLoad, night: PollRhythm, daylight: Daylight, second: float, until_midnight: float) -> float:
+    """Return the seconds until the next poll at night, sooner at the end of the day and when daylight begins."""
+    wait = min(night.interval, daylight.until_change(second) + UPLOAD_INTERVAL)
+    if load.night_slow and _reads_day_end(night) and until_midnight > 2 * DAY_END:
+        return min(wait, until_midnight - DAY_END)
+    return wait
+
+
+def _reads_day_end(rhythm: PollRhythm) -> bool:
+    return rhythm.slow_interval <= NIGHT_SLOW_INTERVAL
 
 
 def needed_requests(load: PollLoad, light: float, wanted: float) -> float:

@@ -53,6 +53,8 @@ class PollRhythm(NamedTuple):
     slow_interval: float
     """Between two polls of the slow counters of each plant; infinite if none may be sent now."""
     daylight: bool = True
+    day_end: bool = False
+    """Whether the slow counters of all plants that report at night are read now, because their day ends."""
 
 
 class LivePoll(NamedTuple):

@@ -44,6 +44,8 @@ _MAX_DEVIATION = 0.5
 _STRIKES = 2
 """Comparisons in a row that differ before the list is no longer used for a plant."""
 _SAME_UPLOAD = 3600.0
+_DAY_END = 1800.0
+"""Age in seconds of slow counters that are read again when the day ends."""
 
 
 class ListedPlant(NamedTuple):
@@ -177,8 +179,10 @@ class AccountPoll:
         new = {plant_id for plant_id, at in fetched_at.items() if at is None}
         if self.rhythm.slow_interval == inf:
             return new
-        due = take_due(self.facts.setdefault("turns", {}), "slow", self.now, self.rhythm.slow_interval, in_rotation)
-        slow = new | set(due)
+        before = self.now - _DAY_END if self.rhythm.day_end else -inf
+        ending = {plant_id for plant_id, at in in_rotation.items() if at is not None and at <= before}
+        turns, interval = self.facts.setdefault("turns", {}), self.rhythm.slow_interval
+        slow = new | ending | set(take_due(turns, "slow", self.now, interval, in_rotation, ending))
         return slow | set(self._forced(slow))
 
     def _flows_due(self, slow: set[str]) -> set[str]:

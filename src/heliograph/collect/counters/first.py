@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.collect.counters.track import DAY
+from heliograph.collect.counters.track import DAY, HOUR
 
 if TYPE_CHECKING:
     from heliograph.collect.counters.track import CounterTrack
 
 NOT_RESET = "yesterday's, not reset yet"
 """The reason of a repair; stored, so it must not change."""
+RESET_BY = 12 * HOUR
+"""Seconds after midnight by which a device that reports has reset its daily counters: at sunrise at the latest."""
 _CURVE_SHARE = 0.1
 _CURVE_EXCESS, _CURVE_ERROR = 0.3, 0.1
 """Difference of a daily counter and the power curve: as a share, and in kWh above the curve and to agree with it."""
@@ -51,14 +53,14 @@ def check_unsettled_today(
 ) -> KeptValue:
     """Return a daily counter that is today's or yesterday's, if it can be today's.
 
-    The curve decides. Without one, a first reading is bounded by the time since midnight and by the total; a later one
-    may be yesterday's counter that the cloud has completed.
+    The curve decides. Without one, a first reading is bounded by the time since midnight and by the total. Until noon
+    a later one may be yesterday's counter that the cloud has completed; then it is bounded like a first reading.
     """
     if now.curve is not None:
         if raw <= now.curve * (1 + _CURVE_SHARE) + _CURVE_EXCESS:
             return KeptValue(raw, provisional=True)
         return KeptValue(round(now.curve, 1), NOT_RESET, provisional=True)
-    if not is_first:
+    if not is_first and now.at - now.midnight < RESET_BY:
         return KeptValue(None, NOT_RESET)
     if raw > now.first_limit * (now.at - now.midnight) + step:
         return KeptValue(None, "more than can be")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from heliograph.collect.counters.first import (
     NOT_RESET,
+    RESET_BY,
     KeptValue,
     SampleContext,
     agrees_with_curve,
     check_first_total,
     check_unsettled_today,
 )
-from heliograph.collect.counters.track import DIP, HOUR, CounterOutcome, CounterTrack, granularity
+from heliograph.collect.counters.track import DAY, DIP, HOUR, CounterOutcome, CounterTrack, granularity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,6 +143,8 @@ class EnergyReconciler:
     def _begin_day(self, now: SampleContext) -> None:
         if self.state == "zeroed":
             self._start_today(fell=True)
+        elif self._is_todays_at_its_end(now):
+            self._start_today(fell=False)
         consecutive = now.day - self.day == 1 and not self.unresolved
         self.previous_start = self.day_start if consecutive else None
         self.day_start, self.day_start_known, self.unresolved = self.energy, False, False
@@ -152,6 +155,13 @@ class EnergyReconciler:
         self.day = now.day
         if self.total and self.total.run:
             self.total.run.day_end = self.total.run.last
+
+    def _is_todays_at_its_end(self, now: SampleContext) -> bool:
+        """Return True if the last reading of the day that ends was only provisional, but from its afternoon."""
+        track, origin = self.today, self.today_origin
+        if track is None or origin is None or self.state != "waiting" or self.provisional_today != track.value:
+            return False
+        return track.seen >= now.midnight - DAY + RESET_BY and now.day - self.day == 1
 
     # The lifetime total
 

@@ -336,3 +336,14 @@ def test_token_refused_by_the_configured_server_may_be_of_another_region(ready, 
     options = {"server": ready["growatt"], "keeper": Keeper(tmp_path), "interactive": True}
     with pytest.raises(InvalidCredentials, match=r"refused the token.*remove `server`: all regions are asked then"):
         GrowattToken("0" * 32, **options).plants()
+
+
+def test_plant_of_another_account_is_refused_with_the_plants_of_the_token(client, emulator, now):
+    client.plants()
+    now[0] += 3600.0
+    before = sent(emulator)
+    with pytest.raises(RequestRefused, match=f"this token has no plant '1'. It has: .*{plant(emulator, 'mix').id}"):
+        client.snapshot("1")
+    with pytest.raises(RequestRefused, match="does not know this plant or device"):
+        client.day_curve("1", "2026-06-20")
+    assert sent(emulator) <= before + 2
