@@ -35,7 +35,7 @@ class Installation(NamedTuple):
     source: str = ""
     """The folder or URL it was installed from; empty for a package index."""
     externally_managed: bool = False
-    """Whether pip refuses to change this environment unless told otherwise (PEP 668)."""
+    """Whether pip refuses to change this environment without an option of its own (PEP 668)."""
 
     def requirement(self, extra: str) -> str:
         """Return the requirement of this program with an extra, quoted for a shell.
