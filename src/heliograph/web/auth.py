@@ -85,7 +85,7 @@ _FORM = """<!doctype html>
 class AuthPolicy:
     """Access policy: allowed `Host` headers and the access token.
 
-    Without a token, a page that listens on this machine only is open to it; any other page is open to the ingress alone.
+    Without a token, a page that listens on this machine only is open to it, and any other to the ingress alone.
     """
 
     hosts: frozenset[str]
