@@ -44,6 +44,22 @@ def test_find_installation_without_pip_names_uv(prefix, monkeypatch):
     assert extra_command("mqtt") == f"uv pip install --python {prefix}/bin/python 'heliograph[mqtt]'"
 
 
+def test_find_installation_reads_the_extras_that_uv_would_remove(prefix):
+    requirement = 'name = "Heliograph", extras = ["web", "cli"]'
+    (prefix / "uv-receipt.toml").write_text(
+        f'[tool]\nrequirements = [{{ {requirement} }}, {{ name = "other", extras = ["x"] }}]'
+    )
+    assert find_installation().extras == ("cli", "web")
+
+
+@pytest.mark.parametrize(
+    "receipt", ["", "[tool", "tool = 1", "[tool]\nrequirements = [1]", "[tool]\nrequirements = [{name = 1}]"]
+)
+def test_find_installation_accepts_any_receipt(prefix, receipt):
+    (prefix / "uv-receipt.toml").write_text(receipt)
+    assert find_installation().extras == ()
+
+
 @pytest.mark.parametrize(
     ("recorded", "source"),
     [
@@ -80,7 +96,8 @@ def test_find_installation_reads_the_source_that_pip_recorded(monkeypatch, recor
                 "| docker build --tag heliograph -"
             ).replace("%s", "'heliograph[web]'"),
         ),
-        (Installation("temporary"), "uvx --from 'heliograph[web]' heliograph"),
+        (Installation("uv tool", extras=("cli", "mqtt")), "uv tool install 'heliograph[cli,mqtt,web]'"),
+        (Installation("temporary"), "uvx --from 'heliograph[all]' heliograph"),
     ],
 )
 def test_extra_command_fits_the_installation(installed, command):

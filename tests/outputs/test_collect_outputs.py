@@ -264,6 +264,17 @@ def test_account_whose_server_has_no_encryption_is_a_warning(server, accepted, c
     assert "hunter2" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("commands", "writes", "controlled"),
+    [(False, True, []), (True, (), []), (True, ("charge_stop_soc",), ["home"])],
+)
+def test_mqtt_changes_settings_only_where_both_keys_allow_it(commands, writes, controlled, tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    account = Account(name="home", vendor="growatt", username="ada", password=Secret("hunter2"), writes=writes)
+    found = supervisor._writable_accounts(MqttConfig(host="b", port=1, commands=commands), [account])
+    assert [one.name for one in found] == controlled
+
+
 @pytest.mark.parametrize(("table", "extra", "module"), [("mqtt", "mqtt", "aiomqtt"), ("serve", "web", "uvicorn")])
 def test_check_installed_reports_missing_extra(monkeypatch, table, extra, module):
     monkeypatch.setattr(supervisor, "find_spec", lambda name: None if name == module else name)

@@ -86,5 +86,6 @@ def test_source_archive_has_code_tests_and_documentation_but_no_images_and_cache
     assert {"src/heliograph/py.typed", "tests/conftest.py", "docs/index.md"} <= set(names)
     unwanted = ("docs/images/", ".github/", ".ci/", "dist/", "build/", "site/", ".venv")
     assert [name for name in names if name.startswith(unwanted) or Path(name).suffix == ".pyc"] == []
-    assert {Path(name).parent.as_posix() for name in names if name.endswith(".png")} == {"src/heliograph/web/assets"}
+    pictures = {Path(name).parent.as_posix() for name in names if name.endswith(".png")}
+    assert pictures == {"src/heliograph/web/assets", "addon/heliograph", "custom_components/heliograph/brand"}
     assert [name for name in names if "cache" in name.lower() and not name.endswith((".py", ".md"))] == []

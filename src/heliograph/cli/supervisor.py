@@ -129,7 +129,7 @@ def _writable_accounts(mqtt: MqttConfig, accounts: Sequence[Account]) -> list[Wr
     if not mqtt.commands:
         return []
     from heliograph.cli.settings.common import async_orders_of  # noqa: PLC0415 - for accounts that may write
-    from heliograph.outputs.mqtt.settings_control import WritableAccount  # noqa: PLC0415 - likewise
+    from heliograph.outputs.mqtt.settings_control import WritableAccount  # noqa: PLC0415 - the same
 
     found = [
         WritableAccount(

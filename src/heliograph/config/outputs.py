@@ -19,7 +19,7 @@ Discovery = Literal["entities", "devices", "none"]
 OUTPUT_TABLES = ("serve", "mqtt", "pvoutput", "influx", "webhook")
 _DISCOVERIES = ("entities", "devices", "none")
 _OWN_PATHS = ("alarms", "api", "assets", "healthz", "login", "metrics", "plant", "status")
-"""First parts of the page's own paths; a prefix that begins like one could not be told from it."""
+"""First parts of the page's own paths; a prefix that begins like one would be taken for it."""
 MIN_TOKEN_LENGTH = 16
 """Minimum length of a token that cannot be guessed."""
 

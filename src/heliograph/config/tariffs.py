@@ -157,7 +157,7 @@ def _source(table: ConfigTable) -> PriceSource:
 def _check_url(table: ConfigTable, url: str) -> None:
     from urllib.parse import urlsplit  # noqa: PLC0415 - needed for URLs only
 
-    from heliograph.config.outputs import is_loopback  # noqa: PLC0415 - likewise
+    from heliograph.config.outputs import is_loopback  # noqa: PLC0415 - the same
 
     try:
         parts = urlsplit(url)

@@ -35,15 +35,18 @@ class Installation(NamedTuple):
     source: str = ""
     """The folder or URL it was installed from; empty for a package index."""
     externally_managed: bool = False
-    """Whether pip refuses to change this environment unless told otherwise (PEP 668)."""
+    """Whether pip refuses to change this environment without an option of its own (PEP 668)."""
+    extras: tuple[str, ...] = ()
+    """The extras of a uv tool: another installation removes those that it does not name."""
 
     def requirement(self, extra: str) -> str:
-        """Return the requirement of this program with an extra, quoted for a shell.
+        """Return the requirement of this program with an extra beside those it has, quoted for a shell.
 
         >>> Installation("pip").requirement("web"), Installation("pip", source="/tmp/h.whl").requirement("web")
         ("'heliograph[web]'", "'heliograph[web] @ /tmp/h.whl'")
         """
-        return shlex.quote(f"heliograph[{extra}]" + (f" @ {self.source}" if self.source else ""))
+        extras = ",".join(sorted({*self.extras, extra}))
+        return shlex.quote(f"heliograph[{extras}]" + (f" @ {self.source}" if self.source else ""))
 
 
 def find_installation() -> Installation:
@@ -57,6 +60,7 @@ def find_installation() -> Installation:
         sys.executable,
         _source(),
         externally_managed=not in_environment and Path(get_path("stdlib"), "EXTERNALLY-MANAGED").exists(),
+        extras=_extras(prefix / "uv-receipt.toml"),
     )
 
 
@@ -86,6 +90,18 @@ def _source() -> str:
     return f"{version_control['vcs']}+{url}" if version_control else str(url)
 
 
+def _extras(receipt: Path) -> tuple[str, ...]:
+    """Return the extras in the receipt of `uv tool install`; none if there is no receipt that can be read."""
+    import tomllib  # noqa: PLC0415 - slow to import
+
+    try:
+        required = tomllib.loads(receipt.read_text("utf-8"))["tool"]["requirements"]
+        found = [one["extras"] for one in required if one["name"].lower() == "heliograph" and "extras" in one]
+        return tuple(sorted({str(extra) for extras in found for extra in extras}))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ()
+
+
 def extra_command(extra: str, installed: Installation | None = None) -> str:
     """Return the shell command that adds an extra to this installation.
 
@@ -107,7 +123,7 @@ def extra_command(extra: str, installed: Installation | None = None) -> str:
         "uv tool": f"uv tool install {installed.requirement(extra)}",
         "deb": f"sudo {python} -m pip install {package}",
         "image": f'printf "{lines}" | docker build --tag heliograph -',
-        "temporary": f"uvx --from {installed.requirement(extra)} heliograph",
+        "temporary": f"uvx --from {installed.requirement('all')} heliograph",
     }
     return commands[installed.method]
 

@@ -85,7 +85,7 @@ _FORM = """<!doctype html>
 class AuthPolicy:
     """Access policy: allowed `Host` headers and the access token.
 
-    Without a token, everyone may look at a page of this machine only, and nobody but the ingress at another one.
+    Without a token, a page that listens on this machine only is open to it, and any other to the ingress alone.
     """
 
     hosts: frozenset[str]

@@ -40,7 +40,7 @@ class Replay:
             self._by_route.setdefault((exchange.verb, exchange.path), []).append(exchange)
 
     def now(self) -> datetime:
-        """Return the recorded time, which goes on."""
+        """Return the recorded time, which advances."""
         return self.clock.now()
 
     def ready_info(self, url: str, second: str = "") -> dict[str, Any]:

@@ -99,9 +99,9 @@ def _flow(plant: PlantState) -> h.Element:
 
 
 def _devices(plant: PlantState, now: int) -> h.Element:
-    return h.section(".card", aria_labelledby="devices")[
+    return h.section(".card.titled", aria_labelledby="devices")[
         h.h2(id="devices")["Devices"],
-        h.p(".hint.more")[h.a(href=events_path(plant))["Events"]],
+        h.a(href=events_path(plant))["Events"],
         h.div(".wide")[
             h.table(".rows")[
                 h.thead[
@@ -151,7 +151,7 @@ def _budgets(plant: PlantState, system: SystemState) -> h.Node:
     accounts = _accounts(plant, system)
     if not accounts:
         return None
-    return h.section(".card.quota", aria_labelledby="budget")[
+    return h.section(".card.titled.quota", aria_labelledby="budget")[
         h.h2(id="budget")["Request quota"],
         h.a(href=url("/status"))["Account details"],
         [budget_usage(one, system.at) for one in accounts],
