@@ -141,11 +141,7 @@ class SqlStore(ImportStore, EventStore):
 
     def _missing(self) -> list[str]:
         tables = (schema.SAMPLE_TABLE, schema.DAY_TABLE)
-        return [
-            statement
-            for table in tables
-            for statement in schema.add_missing_columns(table, self._column_names(table.name))
-        ]
+        return [one for table in tables for one in schema.add_missing_columns(table, self._column_names(table.name))]
 
     # Writing.
 
