@@ -12,6 +12,7 @@ on a thread or awaited. The contract of a driver:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from functools import partial
 from importlib import import_module
@@ -54,6 +55,8 @@ EffectFlow = Generator[Effect, Any, T]
 
 def import_flow(module: str) -> EffectFlow[Any]:
     """Import a module that not every caller needs, and return it: finding and reading its file is an effect."""
+    if {"_strptime", module} <= sys.modules.keys():
+        return import_module(module)  # reads no file, but waits while another thread still imports it
     return (yield FileAccess(partial(_import, module)))
 
 
