@@ -54,6 +54,8 @@ SHOWN = (
     Picture("night", "dark", PHONE),
     Picture("asleep", "light", DESK),
     Picture("stale", "light", DESK),
+    Picture("alarm", "light", PHONE),
+    Picture("alarm", "dark", PHONE, f"/plant/{HOME.vendor}/{HOME.plant}/events", "events"),
     Picture("locked", "dark", PHONE),
     Picture("empty", "light", DESK),
     Picture("fleet", "light", DESK),
@@ -68,6 +70,8 @@ def every() -> Iterable[Picture]:
         for size in (DESK, TABLET, PHONE):
             yield from (Picture(scene, scheme, size) for scene in SCENES)
             yield Picture("locked", scheme, size, "/status", "status")
+            yield Picture("alarm", scheme, size, f"/plant/{HOME.vendor}/{HOME.plant}/events", "events")
+            yield Picture("money", scheme, size, f"/plant/{HOME.vendor}/{HOME.plant}/report", "report")
             for span in ("week", "month", "year"):
                 yield Picture("full-sun", scheme, size, f"/?span={span}", f"{span}-energy", "#past")
                 yield Picture("year", scheme, size, f"/?span={span}&show=power", f"{span}-power", "#past")

@@ -298,6 +298,14 @@ def test_today_that_stands_still_after_missed_reset_is_provisional_from_noon_on(
     assert (run.day_energy(0), run.day_energy(1), run.day_energy(2)) == (4.5, 7.0, 0.1)
 
 
+def test_today_that_equals_yesterdays_is_counted_if_the_total_rose_by_it():
+    """A battery of 4 kWh is charged once a day; there was no data from one afternoon to the next."""
+    run = CounterRun().add_both((0.1, 100.0, 0.0), (9, 102.0, 2.0), (12, 104.0, 4.0), (13, 104.0, 4.0))
+    run.add_both((24 + 17, 108.0, 4.0), (24 + 23.8, 108.0, 4.0), (48.5, 108.0, 0.0))
+    assert run.published[-2][2] == 4.0
+    assert (run.day_energy(0), run.day_energy(1)) == (4.0, 4.0)
+
+
 def test_today_constant_after_gap_belongs_to_yesterday():
     run = CounterRun()
     run.add_todays((0.1, 0.0), (9, 4.0), (10, 4.5), (26, 19.0), (28, 19.0), (30, 0.0), (31, 0.3))

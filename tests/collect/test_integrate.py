@@ -174,6 +174,14 @@ def test_integrated_energy_after_last_poll_is_backfilled(store):
     assert add_integrated_energies(store, asked(curve()), {IMPORT, CHARGE}, {}, BERLIN, NOW + 1).days == []
 
 
+def test_integrated_energy_of_the_last_minutes_is_added_however_small(store):
+    row = Day(ROOF, DAY, {IMPORT: 7.1}, Quality.LIVE, True, END)
+    store.write(Batch(samples=[live(END - 600, grid_import_energy_today=7.1)], days=[row]))
+    batch = add_integrated_energies(store, asked(curve(grid=300.0)), {IMPORT}, {}, BERLIN, NOW)
+    assert [day.values[IMPORT] for day in batch.days] == [pytest.approx(7.15)]
+    assert batch.repairs == []
+
+
 def test_integrated_day_without_month_is_not_final(store):
     (day,) = add_integrated_energies(store, asked(curve()), {IMPORT}, {}, BERLIN, NOW).days
     assert (day.values, day.quality, day.final) == ({IMPORT: 24.0}, Quality.BACKFILLED, False)

@@ -7,14 +7,26 @@ from time import time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from heliograph.alarms.model import AlarmSubject
 from heliograph.current import AccountStatus
 from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
 from heliograph.keeper.limits import Backoff, Budget
 from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
-from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, Day, PollStatus, Repair, Series, SeriesInfo, StoredMeasurements, StoredSample
+from heliograph.model import EventKind, Quality, Status
+from heliograph.store.base import (
+    Batch,
+    Day,
+    PollStatus,
+    Repair,
+    Series,
+    SeriesInfo,
+    StoredEvent,
+    StoredMeasurements,
+    StoredSample,
+)
 from heliograph.tariffs.tariff import Tariff, TimeWindow
+from support.alarm_rows import raised, store_alarms
 
 ZONE = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 6, 21)
@@ -234,6 +246,23 @@ def stale(store) -> Scene:
     return Scene(now, (AccountStatus(name="home", vendor="goodwe", budget=budget(now)),))
 
 
+def alarm(store) -> Scene:
+    """Full sun on one of two strings: an alarm that no person has answered, and events of the inverter."""
+    scene = full_sun(store)
+    series, seen = HOME._replace(device=inverter()[0][0]), "String 2 has yielded 31 % of string 1 since Thursday"
+    subject, since = AlarmSubject(HOME.vendor, HOME.plant), at(9, 40)
+    store_alarms(store, raised("low_yield", at=since, subject=subject, title="Haus am See", seen=seen))
+    store.write(
+        Batch(
+            events=(
+                StoredEvent(series, at(8, 10), EventKind.FAULT, "0x0010", since, at(8, 25), "Isolation failure"),
+                StoredEvent(series, at(3), EventKind.FIRMWARE, "1.12", since, None, "Firmware 1.12, was 1.11"),
+            )
+        )
+    )
+    return scene
+
+
 def locked_account(store) -> Scene:
     now = at(13, 7)
     fill(store, hybrid(now), HOME, "Haus am See", date(2026, 6, 14), at(12, 25), inverter())
@@ -309,6 +338,7 @@ SCENES = {
     "asleep": asleep,
     "roof": roof,
     "stale": stale,
+    "alarm": alarm,
     "locked": locked_account,
     "empty": empty,
     "fleet": fleet,

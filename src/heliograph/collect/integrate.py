@@ -141,7 +141,7 @@ def add_integrated_energies(
         for kind, kwh in energies.items()
         if kind not in confirmed or (known := counted.values.get(kind)) is None or kwh > known
     }
-    repaired = finalise_day(counter_state, counted, higher, zone, now)
+    repaired = finalise_day(counter_state, counted, higher, zone, now, rounded=False)
     # The month's query decides whether a day is final: the curve covers only some of its energies.
     changed = repaired.day._replace(final=counted.final)
     days = [changed] if changed.values != counted.values else []

@@ -284,7 +284,7 @@ class EnergyReconciler:
     def _await_reset(self, raw: float, now: SampleContext) -> CounterOutcome:
         """Check if the daily counter is today's: after a fall, or two rises where a fall may have been missed."""
         assert self.today is not None
-        track, moved = self.today, self.today.moved
+        track, moved, seen = self.today, self.today.moved, self.today.seen
         outcome = track.update(raw, now.at, now.limit)
         if outcome is CounterOutcome.FELL:
             possible = raw <= now.limit * (now.at - now.midnight + SKEW) + track.step
@@ -298,7 +298,8 @@ class EnergyReconciler:
             return outcome
         if raw <= now.limit * (now.at - max(moved, now.midnight - SKEW)) + track.step:
             self.may_have_reset = True
-        if self.may_have_reset and self._is_todays(raw, outcome, now):
+        missed = seen < now.midnight and self._total_rose_by(raw, now)
+        if self.may_have_reset and (missed or self._is_todays(raw, outcome, now)):
             self._start_today(fell=False)
         elif outcome is CounterOutcome.ROSE:
             self.rose = True
@@ -315,6 +316,11 @@ class EnergyReconciler:
             return False
         gained = self._gained_since_yesterday(now)
         return gained is None or gained <= self._steps or self._covers(gained, raw)
+
+    def _total_rose_by(self, raw: float, now: SampleContext) -> bool:
+        """Return True if the total has counted just this energy since yesterday's last reading, in the afternoon."""
+        gained = self._gained_since_yesterday(now) if now.at >= now.midnight + RESET_BY else None
+        return gained is not None and raw > self._steps and abs(gained - raw) <= self._steps
 
     def _gained_since_yesterday(self, now: SampleContext) -> float | None:
         """Return the energy since yesterday's last reading by the total; None if there is no total at this time."""

@@ -190,14 +190,17 @@ def finalise_day(
     zone: tzinfo,
     now: int,
     raised: Mapping[str, float] | None = None,
+    *,
+    rounded: bool = True,
 ) -> FinalDay:
     """Combine the counted energies of a finished day with the cloud's.
 
     The larger value wins: lost or frozen samples make both too small, and accepted values make neither too large; a
     slightly larger cloud value is the energy after the last poll. Within rounding the counted value stays; more than
     the plant can produce is rejected. `raised` is the energy by which the day before was raised: if the count is too
-    high by that much, a frozen midnight put the energy on the wrong day, and the cloud's value wins. The day is final
-    if it was requested after noon of the following day, because dataloggers upload late.
+    high by that much, a frozen midnight put the energy on the wrong day, and the cloud's value wins. Without `rounded`
+    the larger value wins within rounding too: it continues the counted one. The day is final if it was requested after
+    noon of the following day, because dataloggers upload late.
     """
     start, end = day_bounds(counted.day, zone)
     limit = max_power(state.get("power")) * (end - start) / 3600
@@ -216,7 +219,7 @@ def finalise_day(
             reason = "counted on the day before as well"
             repairs.append(Repair(counted.series, end, f"{kind}_today", ours, kwh, reason))
             continue
-        if ours is not None and close and kwh <= ours + max(_SAME[0] * ours, _SAME[1]):
+        if ours is not None and close and kwh <= ours + (max(_SAME[0] * ours, _SAME[1]) if rounded else 0.0):
             continue
         if kwh <= limit and (ours is None or kwh > ours):
             values[kind], quality = kwh, Quality.BACKFILLED
