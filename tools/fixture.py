@@ -75,11 +75,13 @@ class LiveRecording(NamedTuple):
     secrets: tuple[str, ...]
 
 
-def record_emulated(row: EmulatedRecording) -> LiveRecording:
+def record_emulated(row: EmulatedRecording, faults: tuple[str, ...] = ()) -> LiveRecording:
     """Record one emulated plant over a socket."""
     is_growatt = row.vendor == "growatt"
     optional = tuple({row.family} & set(GROWATT_CLOUD.optional_families())) if is_growatt else ()
-    options = EmulatorOptions(start=datetime.fromisoformat(NOON), speed=0, accounts=1, extra_plants=optional)
+    options = EmulatorOptions(
+        start=datetime.fromisoformat(NOON), speed=0, accounts=1, extra_plants=optional, faults=faults
+    )
     emulator = build_emulator(options, [GROWATT_CLOUD if is_growatt else GOODWE_CLOUD])
     account = emulator.accounts[0]
     plant = next(one for one in account.plants if one.family == row.family)

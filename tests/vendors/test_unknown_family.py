@@ -20,6 +20,8 @@ from heliograph.vendors.base import PollRhythm
 from heliograph.vendors.growatt import normalise
 from heliograph.vendors.growatt.payloads.plants import DeviceRow
 from heliograph.web.page.device import device_page
+from heliograph.web.page.device_chart import DeviceDay
+from heliograph.web.page.history import parse_selection
 from heliograph.web.schemas import device_data
 from heliograph.web.state import SystemState
 
@@ -70,7 +72,9 @@ def test_raw_numbers_of_live_polls_reach_store_api_and_page(case, tmp_path):
     assert device.raw["energy"] > 0
     assert device_data(device)["raw"] == device.raw
     assert device_data(device)["measurements"] == {}
-    page = device_page(found, device, SystemState(at=now + 60, plants=(found,), accounts=()))
+    view = parse_selection({}, NOON.date())
+    day = DeviceDay(view, NOON.date(), 0, 1, ())
+    page = device_page(found, device, SystemState(at=now + 60, plants=(found,), accounts=()), day)
     assert "As the vendor sends it" in page
     assert "<dt>energy</dt>" in page
 

@@ -657,6 +657,37 @@ def test_device_page_shows_inputs_phases_values_and_state(tmp_path):
         assert "Unknown device" in fetch_text(running, "/plant/growatt/1840213/device/other", 404)
 
 
+def test_device_page_draws_the_lines_of_a_day(tmp_path):
+    address = f"/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001"
+    with serve_scene(tmp_path, "devices") as running:
+        page = fetch_page(running, address)
+        for title in ("Power of the inputs", "Voltage of the phases", "Temperatures", "Battery voltage"):
+            assert f"<h3>{title}</h3>" in page
+        assert "PV 1 563 to 3 016 W" in fetch_text(running, address)
+        assert "No measurements of this device for Sat 20 June 2026" in fetch_text(running, f"{address}?at=2026-06-20")
+        assert "Next day" in fetch_page(running, f"{address}?at=2026-06-20")
+        for odd in ("yesterday", "0001-01-01", "9999-12-31"):
+            fetch_text(running, f"{address}?at={odd}", 404)
+        assert fetch_page(running, "/plant/growatt/1840213/device/MAX0000001").count("PV 12") == 3
+
+
+def test_day_of_a_device_leaves_a_gap_where_measurements_are_missing(tmp_path):
+    def scene(store):
+        found = SCENES["devices"](store)
+        series = HOME._replace(device="9010KETU21AW0001")
+        rows = [
+            StoredMeasurements(series, found.now - 40000 + past, found.now, {"pv3_power": float(past)})
+            for past in (0, 900, 1800, 12600, 13500)
+        ]
+        store.write(Batch(measurements=rows))
+        return found
+
+    with serve_scene(tmp_path, scene) as running:
+        page = fetch_page(running, f"/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001")
+    (line,) = [one for one in re.findall(r'<path d="([^"]*)"', page) if one.count("L") == 3]
+    assert line.count("M") == 2
+
+
 def test_device_page_escapes_texts_of_the_cloud(tmp_path):
     def scene(store):
         found = SCENES["devices"](store)

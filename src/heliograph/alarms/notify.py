@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from heliograph.alarms.model import RULES, AlarmState
 from heliograph.config.alarms import SEVERITIES
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from heliograph.alarms.model import Alarm
     from heliograph.config.alarms import AlarmsConfig
-    from heliograph.outputs.sink import SinkProgress
     from heliograph.store.base import Store
     from heliograph.store.threaded import StoreThread
 
@@ -44,6 +43,13 @@ class SentNotice(NamedTuple):
 
     change: int
     at: int
+
+
+class MessageProgress(Protocol):
+    """Receives the number of messages and the last problem."""
+
+    sent: int
+    problem: str | None
 
 
 class ServiceResult(NamedTuple):
@@ -141,7 +147,7 @@ class AlarmNotifier:
     timeout: float = SEND_SECONDS
     results: tuple[ServiceResult, ...] = ()
     """The results of the last message."""
-    progress: SinkProgress | None = None
+    progress: MessageProgress | None = None
     """Receives the number of messages and the last problem, for the status page and the metrics."""
     _retry_at: int = field(default=0)
 

@@ -42,7 +42,7 @@ _PUBLIC_WORDS = re.compile(
 )
 _PUBLIC_NAMES = re.compile(
     "modelname|typename|unitname|statusname|stat(?:e|us)text|warntext|errortext|devicetypename|targetname|functionname|msg|message|result|"
-    "translationcode|errormsg|language"
+    "translationcode|errormsg|language|eventid|eventname|eventsolution|solution|alarmmessage|warningnameen"
 )
 """Keys, in lower case without underscores, whose texts are kept although one of their words is private."""
 _IDENTIFIER_WORDS = re.compile("key|item|items|column|field|lost|subtype")

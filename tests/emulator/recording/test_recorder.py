@@ -22,8 +22,15 @@ from support.growatt_emulator import EmulatedCloud
 from support.recordings import load_tool
 
 tool = load_tool()
-DIALECTS = [("growatt", "password", "mix"), ("growatt", "token", "sph-s"), ("growatt", "portal", "spa")]
-DIALECTS += [("goodwe", "legacy", "hybrid"), ("goodwe", "plus", "hybrid")]
+FAULT_LOGS = {
+    ("growatt", "password", "mix"): "",
+    ("growatt", "token", "sph-s"): "",
+    ("growatt", "token", "max"): "v1_alarms",
+    ("growatt", "portal", "spa"): "portal_alarms",
+    ("goodwe", "legacy", "hybrid"): "warnings",
+    ("goodwe", "plus", "hybrid"): "plus_alarm_page",
+}
+"""A recorded plant of each API, and the call of its fault log."""
 
 MARKED = {
     "userName": "Zacharias Markward",
@@ -76,7 +83,7 @@ def test_recorded_account_is_replayed_as_a_fixture_with_the_values_it_had(row, t
     assert not [text for text in live.secrets if any(map(str.isdigit, text)) and " " not in text and text in written]
 
 
-@pytest.mark.parametrize(("vendor", "dialect", "family"), DIALECTS)
+@pytest.mark.parametrize(("vendor", "dialect", "family"), FAULT_LOGS)
 def test_no_marked_secret_of_any_answer_is_in_the_bundle(vendor, dialect, family, monkeypatch, tmp_path):
     answers = []
 
@@ -88,12 +95,17 @@ def test_no_marked_secret_of_any_answer_is_in_the_bundle(vendor, dialect, family
         return response._replace(body=json.dumps(found).encode())
 
     monkeypatch.setattr(tool, "send", marked)
-    live = tool.record_emulated(tool.EmulatedRecording(vendor, dialect, family))
+    live = tool.record_emulated(tool.EmulatedRecording(vendor, dialect, family), ("faulty", "undated"))
     (bundle,) = live.recording.bundles
     write_bundle(bundle, tmp_path / "bundle")
     marked_rows = [row for row in bundle.exchanges if "marks" in json.dumps(row.body)]
     assert len(answers) == len(bundle.exchanges)
     assert len(marked_rows) >= len(answers) - 2
+    if log := FAULT_LOGS[vendor, dialect, family]:
+        # An entry of the log has members of its own, with the serial number of the device.
+        assert any("302" in json.dumps(row.body) for row in bundle.exchanges if row.call == log)
+    written = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "bundle").iterdir())
+    assert not [text for text in live.secrets if any(map(str.isdigit, text)) and " " not in text and text in written]
     for path in (tmp_path / "bundle").iterdir():
         assert not SECRETS.findall(path.read_text(encoding="utf-8")), path.name
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from heliograph.emulator.main import load_emulations
 from heliograph.emulator.recording.bundle import Bundle, Exchange, RecordedDevice, read_bundle, write_bundle
 from heliograph.emulator.recording.replay import Replay
 from heliograph.errors import ConfigError
@@ -51,6 +52,10 @@ def test_fixture_is_replayed_with_the_expected_values(folder):
 def test_every_emulated_family_has_a_fixture():
     names = {f"emulated-{row.vendor}-{row.dialect}-{row.family}" for row in tool.EMULATED}
     assert names <= {folder.name for folder in FOLDERS}
+    families = {
+        (one.vendor, family) for one in load_emulations() for family in one.families() + one.optional_families()
+    }
+    assert {(row.vendor, row.family) for row in tool.EMULATED} == families
 
 
 def test_login_with_any_password_is_answered_with_cookies_and_this_address():

@@ -179,3 +179,13 @@ def test_last_chart_time_during_the_repeated_hour(now, keys, newest):
     berlin = datetime.fromisoformat(f"{now}+00:00").astimezone(ZoneInfo("Europe/Berlin"))
     expected = newest and datetime.fromisoformat(f"{newest}+00:00")
     assert normalise.last_chart_time(dict.fromkeys(keys), berlin) == expected
+
+
+def test_text_for_a_number_and_strings_beyond_the_table_are_oddities_and_all_other_values_stay():
+    device = Device(vendor="growatt", plant="1", id="SN", family="tlx")
+    body = {"status": 1, "lost": False, "ppv": "1200.5", "vpv1": "much", "vpv2": 251.5, "vpv99": 231.5}
+    body |= {"time": "2026-06-21 12:00:00"}
+    found = normalise.tlx(device, parsed_response("tlx_detail", {"result": 1, "obj": None, "data": body}), NOW)
+    assert found.pv_power == 1200.5
+    assert (found.measurements["pv1_voltage"], found.measurements["pv2_voltage"]) == (None, 251.5)
+    assert found.oddities == {"text for the number vpv1": "much", "no metric for vpv99": "231.5"}

@@ -9,6 +9,7 @@ import htpy as h
 
 from heliograph.metrics import display_name
 from heliograph.metrics.device import DEVICE_METRICS
+from heliograph.web.page.device_chart import WORDS, day_section
 from heliograph.web.page.format import GAP, age, device_badge
 from heliograph.web.page.layout import badge, document, events_url_for, figure, plant_path
 from heliograph.web.paths import encode_id
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from heliograph.current import DeviceState, PlantState
+    from heliograph.web.page.device_chart import DeviceDay
     from heliograph.web.state import SystemState
 
 Values = dict[str, float | str | None]
@@ -53,7 +55,6 @@ _COLUMNS = {
     "discharge_energy_total": "Discharged",
 }
 _DECIMALS = {"V": 1, "A": 2, "W": 0, "Hz": 2, "°C": 1, "kWh": 1, "mA": 0, "kΩ": 0, "h": 0, "VA": 0, "var": 0, "%": 0}
-_WORDS = {"pv": "PV", "ac": "AC", "dc": "DC", "ev": "EV", "soc": "charge"}
 
 
 def device_path(plant: PlantState, device: DeviceState) -> str:
@@ -61,7 +62,7 @@ def device_path(plant: PlantState, device: DeviceState) -> str:
     return f"{plant_path(plant.series)}/device/{encode_id(device.series.device)}"
 
 
-def device_page(plant: PlantState, device: DeviceState, system: SystemState) -> str:
+def device_page(plant: PlantState, device: DeviceState, system: SystemState, day: DeviceDay) -> str:
     """Return the page of one device."""
     state = device_badge(device, plant, system.at)
     return document(
@@ -79,6 +80,7 @@ def device_page(plant: PlantState, device: DeviceState, system: SystemState) -> 
             ],
             [*_sections(device.measurements), *_raw(device.raw)]
             or h.p(".hint")["The vendor API reports no voltages, currents or temperatures of this device."],
+            (day.diagrams or day.view.chosen) and day_section(day, f"{device_path(plant, device)}?at=", _number),
         ],
         events_url=events_url_for(system.at, plant.series),
     )
@@ -142,7 +144,7 @@ def _list(title: str, names: Iterable[str], measurements: Mapping[str, float | s
             h.h2(id=anchor)[title],
             h.dl(".facts.columns")[
                 [
-                    h.div[h.dt[display_name(name, _WORDS)], h.dd[figure(format_measurement(name, measurements[name]))]]
+                    h.div[h.dt[display_name(name, WORDS)], h.dd[figure(format_measurement(name, measurements[name]))]]
                     for name in listed
                 ]
             ],
@@ -164,6 +166,16 @@ def _number_of(part: str) -> int | None:
     """Return the number of a part that is a row of a table."""
     name = part.rstrip("0123456789")
     return int(part[len(name) :]) if name != part and any(name == group.part for group in _GROUPS) else None
+
+
+def _number(value: float, unit: str) -> str:
+    """Return a number with its unit, if there is one, in few digits.
+
+    >>> _number(2397.8, "W"), _number(-6.44, ""), _number(49.984, "Hz")
+    ('2 398 W', '−6.44', '50 Hz')
+    """
+    number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number.replace(',', ' ').replace('-', '−')} {unit}".strip()
 
 
 def format_measurement(name: str, value: float | str | None, *, unit: bool = True) -> str:

@@ -18,6 +18,7 @@ from heliograph.metrics import ENERGIES
 from heliograph.store.base import Series
 from heliograph.web.page import download, events, fleet, history, report, report_page
 from heliograph.web.page.device import device_page
+from heliograph.web.page.device_chart import load_day
 from heliograph.web.page.layout import not_found_page, plant_path
 from heliograph.web.page.plant import plant_page
 from heliograph.web.page.status import status_page
@@ -145,12 +146,15 @@ class Page:
         """Return the page of one device."""
         now = await self._state_cache.current()
         wanted = tuple(request.path_params[name] for name in ("vendor", "plant", "device"))
-        for plant in now.plants:
-            for device in plant.devices:
-                if device.series == wanted:
-                    self._note_load(request, [plant])
-                    return HTMLResponse(device_page(plant, device, now))
-        raise HTTPException(404, "Unknown device")
+        found = [(plant, one) for plant in now.plants for one in plant.devices if one.series == wanted]
+        if not found:
+            raise HTTPException(404, "Unknown device")
+        plant, device = found[0]
+        self._note_load(request, [plant])
+        query = {name: value for name, value in request.query_params.items() if name == "at"}
+        view = history.parse_selection(query, day_at(now.at, plant.zone))
+        day = await self._state_cache.query(lambda store: load_day(store, device.series, plant.zone, view, now.at))
+        return HTMLResponse(device_page(plant, device, now, day))
 
     async def events(self, request: Request) -> Response:
         """Return the page with the events of a plant."""
