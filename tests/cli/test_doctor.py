@@ -506,7 +506,7 @@ def test_doctor_counts_what_could_not_be_used(box, run_doctor, tmp_path):
     _code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
     rows = checks(out, "answers")
     assert [verdict for verdict, _ in rows] == ["warning", "warning", "ok"]
-    assert rows[0][1].startswith(f"{UNDATED}: 1 times in the answers, last on 2025-06-22, as 'fault 302'")
+    assert rows[0][1].startswith(f"{UNDATED}: once in the answers, last on 2025-06-22, as 'fault 302'")
     assert "2,400 times in the answers of 2 devices, last on 2025-06-21" in rows[1][1]
     assert "\x1b" not in out
     assert "heliograph record" in rows[2][1]
