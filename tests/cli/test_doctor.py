@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -153,6 +154,13 @@ def test_doctor_without_account_names_setup_command(alone, capsys):
     ((verdict, sentence),) = checks(capsys.readouterr().out, "configuration")
     assert verdict == "problem"
     assert "run: heliograph setup" in sentence
+
+
+def test_doctor_names_commands_as_they_are_typed_in_this_installation(alone, capsys, tmp_path, monkeypatch):
+    (tmp_path / "heliograph").touch()
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "heliograph"), "doctor"])
+    assert run(["doctor"]) == 1
+    assert f"run: {tmp_path}/heliograph setup" in capsys.readouterr().out
 
 
 def test_doctor_reports_configuration_error_with_line(configured):
