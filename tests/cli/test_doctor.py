@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -153,6 +154,13 @@ def test_doctor_without_account_names_setup_command(alone, capsys):
     ((verdict, sentence),) = checks(capsys.readouterr().out, "configuration")
     assert verdict == "problem"
     assert "run: heliograph setup" in sentence
+
+
+def test_doctor_names_commands_as_they_are_typed_in_this_installation(alone, capsys, tmp_path, monkeypatch):
+    (tmp_path / "heliograph").touch()
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "heliograph"), "doctor"])
+    assert run(["doctor"]) == 1
+    assert f"run: {tmp_path}/heliograph setup" in capsys.readouterr().out
 
 
 def test_doctor_reports_configuration_error_with_line(configured):
@@ -506,7 +514,7 @@ def test_doctor_counts_what_could_not_be_used(box, run_doctor, tmp_path):
     _code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
     rows = checks(out, "answers")
     assert [verdict for verdict, _ in rows] == ["warning", "warning", "ok"]
-    assert rows[0][1].startswith(f"{UNDATED}: 1 times in the answers, last on 2025-06-22, as 'fault 302'")
+    assert rows[0][1].startswith(f"{UNDATED}: once in the answers, last on 2025-06-22, as 'fault 302'")
     assert "2,400 times in the answers of 2 devices, last on 2025-06-21" in rows[1][1]
     assert "\x1b" not in out
     assert "heliograph record" in rows[2][1]

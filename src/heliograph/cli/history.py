@@ -10,7 +10,7 @@ from heliograph import history as stored
 from heliograph.cli.chart import HistoryPeriod, history_table, money_table
 from heliograph.cli.drawing import Console
 from heliograph.cli.options import add_command, add_store_option, load_config, store_location
-from heliograph.cli.terminal import print_error, print_json, printable
+from heliograph.cli.terminal import as_typed, print_error, print_json, printable
 from heliograph.cli.timefmt import format_local_time
 from heliograph.errors import ConfigError
 from heliograph.local_time import day_bounds, period_range
@@ -217,4 +217,4 @@ def _print_tables(histories: Sequence[PlantHistory], metric: str) -> None:
             else:
                 console.print(printable(f"{name}: no tariff is configured for this plant in this time"), markup=False)
         else:
-            console.print(printable(f"{name}: {_no_data_text(one)}"), markup=False)
+            console.print(printable(as_typed(f"{name}: {_no_data_text(one)}")), markup=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.cli.clients import create_client, missing_values
 from heliograph.cli.options import add_command, add_store_option, load_accounts, store_location
-from heliograph.cli.terminal import paint, print_json, print_wrapped, printable, report_failure, wrap
+from heliograph.cli.terminal import as_typed, paint, print_json, print_wrapped, printable, report_failure, wrap
 from heliograph.cli.timefmt import format_duration, format_local_time
 from heliograph.collect.freshness import POLL_GRACE
 from heliograph.current import CurrentState
@@ -155,7 +155,7 @@ def _print_accounts(
         if lines or not brief:
             print_wrapped(f"{account_title(account)}: {budget_line(budget, now)}")
             for line in lines:
-                print(paint(wrap(printable(f"  {line}")), "problem"))
+                print(paint(wrap(printable(as_typed(f"  {line}"))), "problem"))
 
 
 def _print_store(store: StoreSummary, now: datetime, *, brief: bool) -> None:

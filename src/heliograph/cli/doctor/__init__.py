@@ -18,7 +18,7 @@ from heliograph.cli.doctor.result import Section, Verdict, format_section, ok, p
 from heliograph.cli.options import add_command, add_store_option, store_location
 from heliograph.cli.settings.recover import open_order_lines
 from heliograph.cli.status import account_title
-from heliograph.cli.terminal import paint, print_json, printable, wrap
+from heliograph.cli.terminal import as_typed, paint, print_json, printable, wrap
 from heliograph.config import load
 from heliograph.errors import ConfigError, StoreError
 from heliograph.vendors import VENDORS
@@ -78,7 +78,7 @@ def doctor(options: Namespace) -> int:
 def _print_section(section: Section) -> None:
     """Print a section, wrapped and with coloured verdicts at a terminal."""
     for line in format_section(section):
-        text = wrap(printable(line))
+        text = wrap(printable(as_typed(line)))
         verdict = text[2:9].rstrip()
         is_check = text.startswith("  ") and verdict in get_args(Verdict)
         print(f"  {paint(text[2:9], verdict)}{text[9:]}" if is_check else text)

@@ -59,7 +59,8 @@ def oddity_checks(oddities: Sequence[Oddity]) -> Iterator[Check]:
         times, newest = sum(one.times for one in found), max(found, key=lambda one: one.seen_at)
         at = f"{datetime.fromtimestamp(newest.seen_at, UTC):%Y-%m-%d}"
         places = f" of {len(found)} devices" if len(found) > 1 else ""
-        text = f"{what}: {times:,} times in the answers{places}, last on {at}, as {newest.example!r}; it is left out"
+        often = "once" if times == 1 else f"{times:,} times"
+        text = f"{what}: {often} in the answers{places}, last on {at}, as {newest.example!r}; it is left out"
         yield warning("answers", text)
     if len(kinds) > _MAX_KINDS:
         yield warning("answers", f"{len(kinds) - _MAX_KINDS} further kinds of values that could not be used")
