@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .model import AccountNow, DeviceNow, PlantNow
 
 _MASKED = (CONF_PASSWORD, CONF_TOKEN, CONF_URL, CONF_USERNAME)
-_PERSONAL = ("fault_text", "status_text")
-"""Measurements that are texts of a cloud, which may repeat anything."""
+_PERSONAL = ("datalogger", "fault_text", "status_text", "warning_text")
+"""Measurements that are a serial number, or texts of a cloud, which may repeat anything."""
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HeliographConfigEntry) -> dict[str, Any]:

@@ -98,6 +98,7 @@ async def test_verbs_of_a_planner_are_counted_once_and_released(hass, live_emula
     await remove(hass, entry)
 
 
+@pytest.mark.slow
 async def test_a_limit_ends_by_itself_also_after_a_restart(hass, live_emulator, clock):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
@@ -156,6 +157,7 @@ async def refusal(hass, action, device_id, **data):
     return raised.value.translation_key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
 async def test_an_entity_of_each_kind_changes_its_setting(hass, live_emulator, vendor):
     entry = await add_account(hass, live_emulator, vendor)

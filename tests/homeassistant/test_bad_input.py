@@ -10,7 +10,11 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import get_system_health_info
 from store_server import TOKEN, StoreServer
+
+import heliograph
 
 
 @pytest.fixture
@@ -60,6 +64,23 @@ async def test_a_plant_of_both_doors_is_shown_by_the_older_entry(hass, live_emul
         await other.runtime_data.async_refresh()
         assert list(other.runtime_data.data.plants) == [plant.node]
         await remove(hass, other)
+
+
+async def test_system_information_counts_entries_and_plants(hass, served):
+    assert await async_setup_component(hass, "system_health", {})
+    entry = await add_api(hass, served.url)
+    info = await get_system_health_info(hass, DOMAIN)
+    assert await info.pop("can_reach_server") == "ok"
+    assert info == {
+        "library": heliograph.__version__,
+        "entries": "1 / 1",
+        "plants": 1,
+        "accounts_locked": 0,
+        "requests_used": 0,
+    }
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert not any([await component.async_remove_config_entry_device(hass, entry, one) for one in devices])
+    await remove(hass, entry)
 
 
 async def test_a_plant_that_mqtt_shows_too_is_a_repair(hass, served):
