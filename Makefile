@@ -22,9 +22,10 @@ test-ha:  ## the integration in Home Assistant's core: make test-ha PYTHON=pytho
 	  else echo "skipped: Home Assistant's core is locked for Python 3.13 and 3.14, and $(PYTHON) is $$version; say which with: make test-ha PYTHON=python3.13"; fi
 
 .PHONY: run-ha
+COVER = $(if $(TESTS),,--cov --cov-config tests/homeassistant/coverage.ini)  # of all tests
 run-ha: $(VENV)/ready-ha
-	@$(BIN)/python -m pytest -c tests/homeassistant/pytest.ini --rootdir tests/homeassistant \
-	  --cov custom_components.heliograph --cov-report term-missing:skip-covered $(or $(TESTS),tests/homeassistant)
+	@$(BIN)/python -m pytest -c tests/homeassistant/pytest.ini --rootdir tests/homeassistant $(COVER) \
+	  $(or $(TESTS),tests/homeassistant)
 
 $(VENV)/ready-ha: requirements/homeassistant-3.13.txt requirements/homeassistant-3.14.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)

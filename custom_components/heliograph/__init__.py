@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL, __version__
-from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
@@ -14,8 +13,9 @@ from . import account
 from .account_source import AccountSource
 from .api import HeliographApi
 from .api_source import ApiSource
-from .const import CONF_DOOR, DOMAIN, DOOR_API, MINIMUM_CORE, PLATFORMS
+from .const import CONF_DOOR, DOMAIN, DOOR_API, PLATFORMS
 from .coordinator import HeliographConfigEntry, HeliographCoordinator, account_node, nodes_of
+from .issues import report_old_core
 from .services import register_services
 from .versions import is_supported
 
@@ -38,11 +38,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: HeliographConfigEntry) -> bool:
     """Open the door of an entry and show what is behind it."""
     if not is_supported(__version__):
-        raise ConfigEntryError(
-            translation_domain=DOMAIN,
-            translation_key="core_too_old",
-            translation_placeholders={"version": __version__, "minimum": MINIMUM_CORE},
-        )
+        # A repair instead of `ConfigEntryError`, which core logs with a traceback.
+        report_old_core(hass, __version__)
+        return False
     coordinator = HeliographCoordinator(hass, entry, _source(hass, entry))
     try:
         await coordinator.async_config_entry_first_refresh()

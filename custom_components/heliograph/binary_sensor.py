@@ -97,8 +97,10 @@ class ProblemSensor(AccountEntity, BinarySensorEntity):
 
     @property
     def is_on(self) -> bool | None:
-        """Whether the last poll failed."""
-        return None if self.now is None else self.now.problem is not None
+        """Whether the last poll failed, or the next ones wait for the end of a lock."""
+        if self.now is None:
+            return None
+        return self.now.problem is not None or self.now.pause in ("locked", "blocked")
 
     @property
     def extra_state_attributes(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MASKED = (CONF_PASSWORD, CONF_TOKEN, CONF_URL, CONF_USERNAME)
 _PERSONAL = ("datalogger", "fault_text", "status_text", "warning_text")
-"""A serial number, and measurements that are texts of a cloud, which may repeat anything."""
+"""Measurements that are a serial number, or texts of a cloud, which may repeat anything."""
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HeliographConfigEntry) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN
+from .const import DOMAIN, MINIMUM_CORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,6 +93,21 @@ class IssueReporter:
         for node, plant in system.plants.items():
             if registry.async_get_entity_id("sensor", "mqtt", f"{node}_freshness"):
                 yield Issue("also_mqtt", node, {"plant": plant.title})
+
+
+def report_old_core(hass: HomeAssistant, version: str) -> None:
+    """Report that this Home Assistant is too old; the repair ends with its next start."""
+    issue = Issue("core_too_old", "", {"version": version, "minimum": MINIMUM_CORE}, is_error=True)
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue.key,
+        is_fixable=False,
+        learn_more_url=DOCUMENTATION,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=issue.key,
+        translation_placeholders=dict(issue.placeholders),
+    )
 
 
 def _account_issues(account: AccountNow) -> Iterator[Issue]:

@@ -13,7 +13,9 @@ READY = find_spec("pytest_homeassistant_custom_component") is not None
 if READY:
     # Before the plugin's own folder of custom components is importable, which would hide ours.
     import custom_components.heliograph  # noqa: F401
+    from custom_components.heliograph import account_source, control
     from emulator_process import EmulatorProcess
+    from entries import ShiftedClock
     from homeassistant.util import loop as loop_util
     from store_server import StoreServer
 
@@ -102,3 +104,26 @@ def home_server(tmp_path_factory):
 def _no_delay_of_reloads(monkeypatch):
     """Let core reload an entry as soon as one of its entities is enabled, instead of half a minute later."""
     monkeypatch.setattr(config_entries, "RELOAD_AFTER_UPDATE_DELAY", 0)
+
+
+@pytest.fixture
+def shifted_clock(monkeypatch):
+    """Return the clock of all account entries, which the test moves."""
+    one = ShiftedClock()
+    monkeypatch.setattr(account_source, "Clock", lambda: one)
+    monkeypatch.setattr(control, "CHECK_SECONDS", 0.1)
+    return one
+
+
+@pytest.fixture
+def persistent_database():
+    """Let the recorder write a file, as everywhere: one in memory is locked as a whole, for 10 seconds at most."""
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _no_traceback(caplog):
+    """Check that the integration has logged no traceback."""
+    yield
+    records = caplog.get_records("call")
+    assert [one.getMessage() for one in records if one.exc_info and one.levelno >= logging.WARNING] == []

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_state_change_event
 from store_server import TOKEN
 
+from heliograph.local_time import Clock
+
 DOMAIN = "heliograph"
+
+
+class ShiftedClock(Clock):
+    """The clock of this machine, moved by a test; no task waits for an emulated device, which answers at once."""
+
+    shift = 0.0
+
+    def now(self):
+        return time.time() + self.shift
+
+    async def async_sleep(self, seconds):
+        await asyncio.sleep(0)
+
+    async def wait(self, until, stop):
+        while not stop.is_set() and self.now() < until:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.1)
 
 
 async def choose(hass, *steps):
@@ -48,9 +70,36 @@ async def add_account(hass, emulator, vendor="growatt", **credentials):
 
 
 async def remove(hass, entry):
-    """Remove an entry, and with it its connections."""
+    """Remove an entry, and with it its connections; nothing of it stays."""
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
+    assert not er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert not [one for one in issues(hass).values() if (one.data or {}).get("entry_id") == entry.entry_id]
+
+
+def issues(hass):
+    """Return the repairs of the integration, by the key of their texts."""
+    return {
+        one.translation_key: one for one in ir.async_get(hass).issues.values() if one.domain == DOMAIN and one.active
+    }
+
+
+async def issue_of(hass, key):
+    """Return a repair once there is one."""
+    exists = asyncio.Event()
+
+    @callback
+    def check(_):
+        if key in issues(hass):
+            exists.set()
+
+    cancel = hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, check)
+    check(None)
+    async with asyncio.timeout(90):
+        await exists.wait()
+    cancel()
+    return issues(hass)[key]
 
 
 async def allow_writing(hass, entry):

@@ -56,13 +56,13 @@ class StoreServer:
         with open_store(self.path) as store:
             fill(store, hybrid(now), HOME, "Haus am See", FIRST, now, [INVERTER])
 
-    def fill_today(self) -> None:
+    def fill_today(self, series: Series = HOME) -> None:
         """Store a home with a battery from the day before yesterday until now."""
         now = time()
         first = datetime.now(BERLIN).date() - timedelta(days=2)
         with open_store(self.path) as store:
-            fill(store, hybrid(now), HOME, "Haus am See", first, now, [INVERTER])
-            store.write(polled(HOME, now - 30))
+            fill(store, hybrid(now), series, "Haus am See", first, now, [INVERTER])
+            store.write(polled(series, now - 30))
 
     def fill_farm(self, values: Mapping[date, float], powers: Mapping[int, float] | None = None) -> None:
         """Store days of solar energy of the plant in India, and its power by epoch seconds."""

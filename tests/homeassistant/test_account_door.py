@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from custom_components.heliograph.diagnostics import async_get_config_entry_diagnostics
 from entries import DOMAIN, add_account, allow_writing, enable, remove
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
@@ -47,6 +48,15 @@ async def test_states_are_the_truth(hass, live_emulator):
             assert float(hass.states.get(entity_id).state) == pytest.approx(expected, abs=0.2)
             compared += 1
     assert compared > 3
+
+    # Diagnostics have the values, but no serial numbers, names and credentials.
+    text = str(await async_get_config_entry_diagnostics(hass, entry))
+    plants = entry.runtime_data.data.plants.values()
+    devices = [one for plant in plants for one in plant.devices.values()]
+    personal = {one.series.device for one in devices} | {one.measurements.get("datalogger") for one in devices}
+    personal |= {plant.title for plant in plants} | {live_emulator.accounts["growatt"]["username"]}
+    assert [one for one in personal - {None} if one in text] == []
+    assert "pv_energy_total" in text
     await remove(hass, entry)
 
 

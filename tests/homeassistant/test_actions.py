@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import pytest
-from custom_components.heliograph import account_source, control
 from entries import DOMAIN, add_account, allow_writing, device_id_of, enable, remove, settings_with, state_of
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_track_state_change_event
 
-from heliograph.local_time import Clock
-
-
-class ShiftedClock(Clock):
-    """The clock of this machine, moved by a test; nobody waits for an emulated device, which answers at once."""
-
-    shift = 0.0
-
-    def now(self):
-        return time.time() + self.shift
-
-    async def async_sleep(self, seconds):
-        await asyncio.sleep(0)
-
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    one = ShiftedClock()
-    monkeypatch.setattr(account_source, "Clock", lambda: one)
-    monkeypatch.setattr(control, "CHECK_SECONDS", 0.1)
-    return one
+def clock(shifted_clock):
+    """Let every entry use a clock that the test moves."""
+    return shifted_clock
 
 
 async def call(hass, action, device_id, **data):
@@ -118,6 +98,7 @@ async def test_verbs_of_a_planner_are_counted_once_and_released(hass, live_emula
     await remove(hass, entry)
 
 
+@pytest.mark.slow
 async def test_a_limit_ends_by_itself_also_after_a_restart(hass, live_emulator, clock):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
@@ -176,6 +157,7 @@ async def refusal(hass, action, device_id, **data):
     return raised.value.translation_key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
 async def test_an_entity_of_each_kind_changes_its_setting(hass, live_emulator, vendor):
     entry = await add_account(hass, live_emulator, vendor)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from custom_components import heliograph as component
-from entries import DOMAIN, add_api, remove
+from entries import DOMAIN, add_account, add_api, issues, remove
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import get_system_health_info
 from store_server import TOKEN, StoreServer
 
-
-@pytest.fixture(autouse=True)
-def _no_traceback(caplog):
-    """Check that nothing was logged with a traceback."""
-    yield
-    assert [one.getMessage() for one in caplog.records if one.exc_info and one.levelno >= logging.WARNING] == []
+import heliograph
 
 
 @pytest.fixture
@@ -29,10 +24,6 @@ def served(tmp_path):
     server.fill_today()
     with server:
         yield server
-
-
-def issues(hass):
-    return {issue.translation_key: issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN}
 
 
 async def test_a_plant_of_two_entries_is_shown_once_until_one_is_removed(hass, served, tmp_path):
@@ -58,6 +49,50 @@ async def _two_entries(hass, entry, other):
     await remove(hass, other)
     assert not er.async_get(hass).entities
     assert not issues(hass)
+
+
+async def test_a_plant_of_both_doors_is_shown_by_the_older_entry(hass, live_emulator, tmp_path):
+    account = await add_account(hass, live_emulator, "goodwe")
+    plant = next(iter(account.runtime_data.data.plants.values()))
+    server = StoreServer(tmp_path)
+    server.fill_today(plant.series)
+    with server:
+        other = await add_api(hass, server.url)
+        assert not other.runtime_data.data.plants
+        assert issues(hass)["duplicate_plant"].translation_placeholders["other"] == account.title
+        await remove(hass, account)
+        await other.runtime_data.async_refresh()
+        assert list(other.runtime_data.data.plants) == [plant.node]
+        await remove(hass, other)
+
+
+async def test_system_information_counts_entries_and_plants(hass, served):
+    assert await async_setup_component(hass, "system_health", {})
+    entry = await add_api(hass, served.url)
+    info = await get_system_health_info(hass, DOMAIN)
+    assert await info.pop("can_reach_server") == "ok"
+    assert info == {
+        "library": heliograph.__version__,
+        "entries": "1 / 1",
+        "plants": 1,
+        "accounts_locked": 0,
+        "requests_used": 0,
+    }
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert not any([await component.async_remove_config_entry_device(hass, entry, one) for one in devices])
+    await remove(hass, entry)
+
+
+async def test_a_plant_that_mqtt_shows_too_is_a_repair(hass, served):
+    entry = await add_api(hass, served.url)
+    (node,) = entry.runtime_data.data.plants
+    registered = er.async_get(hass).async_get_or_create("sensor", "mqtt", f"{node}_freshness")
+    await entry.runtime_data.async_refresh()
+    assert "also_mqtt" in issues(hass)
+    er.async_get(hass).async_remove(registered.entity_id)
+    await entry.runtime_data.async_refresh()
+    assert "also_mqtt" not in issues(hass)
+    await remove(hass, entry)
 
 
 async def test_a_device_that_disappears_is_removed_by_its_repair(hass, served):
@@ -115,7 +150,7 @@ async def test_an_entry_on_an_old_core_says_so(hass, served, monkeypatch):
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.SETUP_ERROR
-    assert entry.error_reason_translation_key == "core_too_old"
+    assert issues(hass)["core_too_old"].translation_placeholders == {"version": "2025.3.4", "minimum": "2025.4.0"}
     await remove(hass, entry)
 
 

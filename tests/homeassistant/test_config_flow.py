@@ -145,6 +145,21 @@ async def test_address_of_a_heliograph_is_changed(hass, home_server, tmp_path):
         await remove(hass, entry)
 
 
+async def test_credentials_of_an_account_are_changed(hass, fresh_emulator):
+    entry = await add_account(hass, fresh_emulator)
+    account = fresh_emulator.accounts["growatt"]
+    form = await start_reconfigure(hass, entry)
+    assert (form["type"], form["step_id"]) == ("form", "reconfigure_account")
+    given = {"username": account["username"], "server": fresh_emulator.ready["growatt"], "time_zone": "Europe/Berlin"}
+    result = await submit(hass, form, given)
+    assert result["errors"] == {"base": "password_and_username"}
+    result = await submit(hass, result, given | {"password": account["password"], "token": account["token"]})
+    assert (result["type"], result["reason"]) == ("abort", "reconfigure_successful")
+    assert entry.data["token"] == account["token"]
+    assert entry.state is ConfigEntryState.LOADED
+    await remove(hass, entry)
+
+
 async def test_options_of_a_heliograph_select_plants(hass, home_server):
     entry = await add_api(hass, home_server.url)
     (node,) = entry.runtime_data.data.plants

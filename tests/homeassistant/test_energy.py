@@ -55,6 +55,7 @@ async def validated(hass, hass_ws_client, ids):
     return [issue for source in answer["result"]["energy_sources"] for issue in source]
 
 
+@pytest.mark.slow
 async def test_imported_history_is_valid_in_the_energy_dashboard(recorder_mock, hass, home_server, hass_ws_client):
     assert await async_setup_component(hass, "energy", {})
     entry = await add_api(hass, home_server.url)

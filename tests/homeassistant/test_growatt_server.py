@@ -155,6 +155,7 @@ def compare(hass, entry, truth, tables):
     return wrong, len(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "token",
     [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_TOKENS, reason="Home Assistant 2025.4 has no token"))],
@@ -178,6 +179,7 @@ async def test_states_of_cores_own_integration_are_the_truth(hass, cloud, freeze
     assert compared > 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_TOKENS, reason="Home Assistant 2025.4 has no token")
 async def test_calls_by_token_are_those_of_the_documentation_in_order(hass, cloud, freezer):
     await hass.config.async_set_time_zone("Europe/Berlin")

@@ -35,6 +35,7 @@ async def make_client(hass, emulator, vendor, folder, session, **options):
     return await hass.async_add_executor_job(lambda: kind(account["username"], account["password"], **common | options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", CLIENTS)
 async def test_polls_with_logins_expiry_and_lock_never_block_the_loop(hass, emulator, tmp_path, blocking_calls, vendor):
     def control(**faults):

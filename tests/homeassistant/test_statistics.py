@@ -76,6 +76,7 @@ def by_day(rows, zone):
     return days
 
 
+@pytest.mark.slow
 async def test_88_days_imported_twice_have_one_result_and_equal_the_store(recorder_mock, hass, filled_server):
     await hass.config.async_update(language="de")
     entry = await add_api(hass, filled_server.url)

@@ -1,0 +1,46 @@
+"""Repairs: what an account needs from its user is reported with its remedy, and removed when it is over."""
+
+from __future__ import annotations
+
+import pytest
+from entries import add_account, issue_of, issues, remove, state_of
+from homeassistant.config_entries import ConfigEntryState
+
+
+async def fault(hass, emulator, **faults):
+    await hass.async_add_executor_job(lambda: emulator.faults(**faults))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "faults", "key"),
+    [
+        ("growatt", {"expire": "", "lock": 1}, "account_locked"),
+        pytest.param("growatt", {"block": ""}, "account_blocked", marks=pytest.mark.slow),
+        pytest.param("goodwe", {"expire": "", "agreement": ""}, "terms_not_accepted", marks=pytest.mark.slow),
+    ],
+)
+async def test_a_problem_of_an_account_is_a_repair(hass, fresh_emulator, shifted_clock, vendor, faults, key):
+    entry = await add_account(hass, fresh_emulator, vendor)
+    assert issues(hass) == {}
+    await fault(hass, fresh_emulator, **faults)
+    shifted_clock.shift += 7200
+    issue = await issue_of(hass, key)
+    assert None not in issue.translation_placeholders.values()
+    assert entry.state is ConfigEntryState.LOADED
+    names = [one.entity_id for one in hass.states.async_all("binary_sensor") if "account" in one.entity_id]
+    failing, locked = (next(name for name in names if name.endswith(end)) for end in ("problem", "locked"))
+    assert await state_of(hass, failing, wanted="on")
+    if key in ("account_locked", "account_blocked"):
+        assert await state_of(hass, locked, wanted="on")
+        assert hass.states.get(locked).attributes["pause"] == key.removeprefix("account_")
+        assert hass.states.get(locked).attributes["until"]
+    await remove(hass, entry)
+
+
+async def test_values_that_a_token_may_not_read_are_a_repair_with_the_remedy(hass, fresh_emulator):
+    await fault(hass, fresh_emulator, no_permission="")
+    entry = await add_account(hass, fresh_emulator, token=fresh_emulator.accounts["growatt"]["token"])
+    await entry.runtime_data.async_refresh()
+    issue = await issue_of(hass, "missing_values")
+    assert "user name and password" in issue.translation_placeholders["reason"]
+    await remove(hass, entry)
