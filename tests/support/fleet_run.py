@@ -24,6 +24,7 @@ from heliograph.fleet.database import Database
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.schema import init, shards_by_egress
 from heliograph.fleet.secrets import SecretBox, add_key, read_keys
+from support.fleet_judge import StoredRows, double_logins, stale_rows
 from support.fleet_witness import DatabaseRelay, RelayThread, Witness
 from support.paths import TESTS
 from support.postgres_server import Server, programs
@@ -50,8 +51,12 @@ class WorkerProcess:
         self.name = name
         self.process = process
         self.log = log
+        self.harmed_at = None
+        """When it was last stopped, killed or cut off, by `time.monotonic`."""
 
     def signal(self, number):
+        if number in (signal.SIGKILL, signal.SIGSTOP):
+            self.harmed_at = time.monotonic()
         self.process.send_signal(number)
 
     @property
@@ -67,8 +72,9 @@ class WorkerProcess:
 class FleetRun:
     """Everything that runs; a context manager that ends it."""
 
-    def __init__(self, size=FleetSize()):  # noqa: B008 - immutable
+    def __init__(self, size=FleetSize(), seed=7):  # noqa: B008 - immutable
         self.size = size
+        self.seed = seed
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
         self.relays = RelayThread()
@@ -93,6 +99,7 @@ class FleetRun:
             self.key_file = self.folder / "key"
             add_key(self.key_file)
             asyncio.run(self._fill(ready["accounts"]))
+            self.rows = StoredRows(self.url)
             self._stack = stack.pop_all()
         return self
 
@@ -106,7 +113,7 @@ class FleetRun:
         # The accounts' afternoon, whenever the test runs: at night they would be polled once an hour.
         now = datetime.now().astimezone()
         noon = now.astimezone(timezone(timedelta(hours=(13 - now.astimezone(UTC).hour + 12) % 24 - 12)))
-        command = ["-m", "heliograph", "emulate", "--accounts", f"{self.size.accounts}", "--seed", "7"]
+        command = ["-m", "heliograph", "emulate", "--accounts", f"{self.size.accounts}", "--seed", f"{self.seed}"]
         command += ["--start", noon.isoformat(timespec="seconds")]
         process = subprocess.Popen(
             [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
@@ -170,6 +177,12 @@ class FleetRun:
         self.ended.append(worker)
         return code
 
+    def stop_database(self):
+        """Kill the database; a worker that ends because of it may lose what it had not stored."""
+        for one in self.workers:
+            one.harmed_at = time.monotonic()
+        self.server.stop(signal.SIGQUIT)
+
     def end_session(self):
         """Have the clouds forget one session, so that its account has to log in again."""
         body = json.dumps({"expire": "1*1"}).encode()
@@ -180,6 +193,12 @@ class FleetRun:
         for one in [one for one in self.workers if one.process.poll() is not None]:
             self.workers.remove(one)
             self.ended.append(one)
+
+    def cloud_epoch(self):
+        """Return what has to be added to `time.monotonic` for the time of the emulated clouds, which samples have."""
+        with urllib.request.urlopen(f"{self.emulator_control}/clock", timeout=20) as response:
+            now = datetime.fromisoformat(json.load(response)["now"])
+        return now.timestamp() - time.monotonic()
 
     def seen_by(self, worker):
         """Return what the witness has seen of a worker."""
@@ -233,18 +252,6 @@ class FleetRun:
         )
         return time.monotonic() - began
 
-    def double_logins(self):
-        """Return the accounts that logged in twice within `LOGIN_WAIT`."""
-        last, found = {}, []
-        for one in sorted(self.witness.seen, key=lambda seen: seen.began):
-            if one.is_login and one.account:
-                # A login takes several requests of one worker.
-                before = last.get(one.account)
-                if before and one.began - before.began < LOGIN_WAIT and before.worker != one.worker:
-                    found.append(f"{one.account}: {before.worker}, then {one.worker}")
-                last[one.account] = one
-        return found
-
     def violations(self):
         """Return everything that must never happen."""
         witness = self.witness
@@ -254,7 +261,8 @@ class FleetRun:
                 "overlaps": witness.overlaps,
                 "stale": witness.stale,
                 "twins": witness.twins,
-                "double logins": self.double_logins(),
+                "double logins": double_logins(witness.seen, LOGIN_WAIT),
+                "stale rows": stale_rows(self),
             }.items()
             if found
         }
