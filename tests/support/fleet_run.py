@@ -39,8 +39,8 @@ class FleetSize(NamedTuple):
     accounts: int = 60
     shards: int = 8
     interval: float = 5.0
-    timeout: float = 4.0
-    request_seconds: float = 8.0
+    timeout: float = 6.0
+    request_seconds: float = 10.0
     rate: float = 500.0
 
 
@@ -256,7 +256,7 @@ class FleetRun:
         """Return everything that must never happen."""
         witness = self.witness
         return {
-            name: found[:5]
+            name: found
             for name, found in {
                 "overlaps": witness.overlaps,
                 "stale": witness.stale,
