@@ -91,7 +91,7 @@ def main() -> int:
     chance = random.Random(options.seed)
     size = FleetSize(options.accounts, options.shards, options.interval, options.timeout)
     worker_options = {"fence": False, "watchdog": False} if options.no_fence else {}
-    with FleetRun(size, options.seed) as run:
+    with FleetRun(size, options.seed, adapts=False) as run:
         for number in range(options.workers):
             run.start_worker("abcdefgh"[number % 8], **worker_options)
         run.wait_for_all_polled(300)

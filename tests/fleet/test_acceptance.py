@@ -15,14 +15,14 @@ import pytest
 from support.fleet_judge import lost_samples, recovery
 from support.fleet_run import FleetRun, FleetSize
 
-SIZE = FleetSize()
 NAMES = ("a", "b", "c")
 SEED = int(os.environ.get("HELIOGRAPH_FLEET_SEED", "7"))
 
 
 @pytest.fixture(scope="module")
 def fleet():
-    with FleetRun(SIZE, SEED) as run:
+    with FleetRun(FleetSize(), SEED) as run:
+        print(f"seed {SEED}, times {run.slowness:.1f} times as long")
         run.chance, run.recoveries = random.Random(SEED), []
         ensure_all(run, 150)
         yield run
@@ -30,7 +30,6 @@ def fleet():
 
 @pytest.fixture(autouse=True)
 def _nothing_forbidden_happened(request):
-    print(f"seed {SEED}")
     yield
     if "fleet" in request.fixturenames:
         assert request.getfixturevalue("fleet").violations() == {}
@@ -48,7 +47,7 @@ def ensure_all(fleet, seconds=60):
 
     def all_work():
         found = [worker(fleet, name) for name in NAMES]  # on a busy machine one may end itself
-        is_polled = len(fleet.asked_since(began) | fleet.resting) >= SIZE.accounts
+        is_polled = len(fleet.asked_since(began) | fleet.resting) >= fleet.size.accounts
         return found if is_polled and all(map(fleet.shards_of, found)) else None
 
     return fleet.wait_until(all_work, seconds, "every worker has shards, and all accounts are polled")
@@ -57,7 +56,7 @@ def ensure_all(fleet, seconds=60):
 def any_worker(fleet):
     """Return one of the workers, at any moment of the polls."""
     one = fleet.chance.choice(ensure_all(fleet))
-    time.sleep(fleet.chance.random() * SIZE.interval)
+    time.sleep(fleet.chance.random() * fleet.size.interval)
     return one
 
 
@@ -77,7 +76,7 @@ def test_workers_share_the_shards_and_log_in_each_account_once(fleet):
     logins = [one.account for one in fleet.witness.seen if one.is_login]
     assert set(logins) == {seen.account for seen in fleet.witness.seen}
     if not fleet.ended:
-        assert len(logins) == SIZE.accounts
+        assert len(logins) == fleet.size.accounts
 
 
 def test_killed_worker_is_replaced(fleet):
@@ -92,7 +91,7 @@ def test_paused_worker_sends_nothing_more_for_shards_that_were_taken(fleet, time
     one = any_worker(fleet)
     taken, stopped_at = fleet.shards_of(one), time.monotonic()
     one.signal(signal.SIGSTOP)
-    time.sleep(timeouts * SIZE.timeout)
+    time.sleep(timeouts * fleet.size.timeout)
     one.signal(signal.SIGCONT)
     if timeouts > 1:
         assert fleet.wait_for_end(one) == 75
@@ -104,7 +103,7 @@ def test_worker_that_is_cut_off_from_the_database_ends_itself(fleet):
     relay, url = fleet.add_database_relay()
     one = fleet.start_worker("d", url=url)
     fleet.wait_until(lambda: fleet.shards_of(one), 60, "the fourth worker has shards")
-    time.sleep(fleet.chance.random() * SIZE.interval)
+    time.sleep(fleet.chance.random() * fleet.size.interval)
     taken, one.harmed_at = fleet.shards_of(one), time.monotonic()
     relay.open.clear()
     assert fleet.wait_for_end(one) == 75
@@ -122,7 +121,7 @@ def test_worker_with_a_wrong_clock_and_the_name_of_another_polls_on_time(fleet):
     accounts = {seen.account for seen in fleet.seen_by(one)}
     requests = len(fleet.seen_by(one)) - counted_from
     # A clock two minutes ahead that mattered would make every account due at once, again and again.
-    assert requests < 6 * len(accounts) * ((time.monotonic() - began) / SIZE.interval + 2)
+    assert requests < 6 * len(accounts) * ((time.monotonic() - began) / fleet.size.interval + 2)
     assert fleet.end_worker(one, signal.SIGTERM) == 0
 
 
@@ -149,7 +148,7 @@ def test_worker_that_ends_in_the_middle_of_a_login_causes_no_second_one(fleet, n
 def test_database_is_killed_and_started(fleet):
     ensure_all(fleet)
     fleet.stop_database()
-    time.sleep(SIZE.timeout / 4)
+    time.sleep(fleet.size.timeout / 4)
     fleet.server.start()
     ensure_all(fleet)
 
@@ -166,7 +165,7 @@ def test_rolling_restart_hands_over_without_loss(fleet):
 
 def test_accounts_of_a_harmed_worker_were_asked_again_in_time(fleet):
     """Each within time-out and interval, or what the other accounts' interval was meanwhile beside the load."""
-    shares = [(len(one.seconds), one.share(SIZE.timeout, SIZE.interval)) for one in fleet.recoveries]
+    shares = [(len(one.seconds), one.share(fleet.size.timeout, fleet.size.interval)) for one in fleet.recoveries]
     slowest, accounts = max(one.seconds[-1] for one in fleet.recoveries), sum(number for number, _ in shares)
     print(f"{accounts} accounts of harmed workers asked again, the last after {slowest:.1f} s")
     assert sum(number * share for number, share in shares) / accounts >= 0.99, fleet.recoveries
@@ -181,16 +180,16 @@ def test_no_sample_was_lost(fleet):
     lost, judged = lost_samples(fleet)
     print(f"{judged} polls of {len(fleet.witness.seen)} requests judged")
     assert lost == []
-    assert judged > 10 * SIZE.accounts
+    assert judged > 10 * fleet.size.accounts
 
 
 def test_control_without_fence_has_overlaps():
     """A test that cannot fail proves nothing: without fence and watchdog, a paused worker asks for others' accounts."""
-    with FleetRun(SIZE) as run:
+    with FleetRun() as run:
         first, *_ = [run.start_worker(name, fence=False, watchdog=False) for name in NAMES]
         run.wait_for_all_polled(150)
         first.signal(signal.SIGSTOP)
-        time.sleep(3 * SIZE.timeout)
+        time.sleep(3 * run.size.timeout)
         first.signal(signal.SIGCONT)
         run.wait_until(lambda: run.witness.stale, 30, "a stale request")
         assert run.violations()

@@ -29,6 +29,9 @@ from support.fleet_witness import DatabaseRelay, RelayThread, Witness
 from support.paths import TESTS
 from support.postgres_server import Server, programs
 
+START_SECONDS = 3.0
+"""Seconds that the emulator takes at most to start on an idle machine."""
+MAX_SLOWNESS = 3.0
 LOGIN_WAIT = 60.0
 """Seconds within which no account may log in twice."""
 
@@ -42,6 +45,11 @@ class FleetSize(NamedTuple):
     timeout: float = 6.0
     request_seconds: float = 10.0
     rate: float = 500.0
+
+    def scaled(self, factor):
+        """Return the same fleet with longer times, for a machine that is busy with something else."""
+        times = {name: getattr(self, name) * factor for name in ("interval", "timeout", "request_seconds")}
+        return self._replace(**times)
 
 
 class WorkerProcess:
@@ -72,9 +80,12 @@ class WorkerProcess:
 class FleetRun:
     """Everything that runs; a context manager that ends it."""
 
-    def __init__(self, size=FleetSize(), seed=7):  # noqa: B008 - immutable
+    def __init__(self, size=FleetSize(), seed=7, *, adapts=True):  # noqa: B008 - immutable
+        """`adapts` makes all times longer by what the first program takes longer to start than on an idle machine."""
         self.size = size
         self.seed = seed
+        self.adapts = adapts
+        self.slowness = 1.0
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
         self.relays = RelayThread()
@@ -92,8 +103,12 @@ class FleetRun:
             stack.callback(self.server.stop)
             self.url = self.server.url
             stack.enter_context(self.relays)
+            began = time.monotonic()
             emulator, ready = self._start_emulator()
             stack.callback(end, emulator)
+            if self.adapts:
+                self.slowness = min(max((time.monotonic() - began) / START_SECONDS, 1.0), MAX_SLOWNESS)
+                self.size = self.size.scaled(self.slowness)
             self.emulator_control = ready["control"]
             self.witness = self.relays.add(Witness(int(ready["url"].rpartition(":")[2])))
             self.key_file = self.folder / "key"
@@ -172,7 +187,7 @@ class FleetRun:
 
     def wait_for_end(self, worker, timeout=60):
         """Wait until a worker has ended by itself, and return its exit code."""
-        code = worker.process.wait(timeout)
+        code = worker.process.wait(timeout * self.slowness)
         self.workers.remove(worker)
         self.ended.append(worker)
         return code
@@ -234,7 +249,7 @@ class FleetRun:
 
     def wait_until(self, condition, seconds, what):
         """Wait until a condition holds; fails with the logs' ends otherwise."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.slowness
         while not (found := condition()):
             if time.monotonic() > deadline:
                 ends = "\n".join(f"--- {one.name}\n{one.text()[-1500:]}" for one in (*self.workers, *self.ended))
