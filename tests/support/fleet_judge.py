@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
@@ -102,15 +103,18 @@ def lost_samples(run):
 
     A worker that ended by itself or was killed may lose what it was answered in its last second before the harm.
     """
-    epoch = run.cloud_epoch()
+    epoch, ours = run.cloud_epoch(), time.time() - time.monotonic()
     failed = {one.identity: failed_polls(one) for one in run.ended}
     harmed = {one.identity: one.harmed_at for one in run.ended if one.process.returncode != 0}
-    stored, lost, judged = defaultdict(set), [], 0
+    stored, written, lost, judged = defaultdict(set), defaultdict(list), [], 0
     for row in run.rows.rows():
         stored[row.account].add(row.fetched_at)
+        written[row.account].append(row.written_at)
     for account, polls in polls_of(run.witness.seen).items():
         for one, following in zip(polls, [*polls[1:], None], strict=True):
-            until = one.ended + 60 if following is None else max(following.began - TIME_TOLERANCE, one.ended)
+            # It was written before the next poll was answered, or, after a time without database, has its own time.
+            ended = one.ended + 60 if following is None else following.ended
+            until = max((following or one).began - TIME_TOLERANCE, one.ended + TIME_TOLERANCE)
             harmed_at = harmed.get(one.worker)
             if not one.delivered or one.number in failed[one.worker]:
                 continue
@@ -118,7 +122,8 @@ def lost_samples(run):
                 continue
             judged += 1
             seconds = range(int(one.began + epoch - TIME_TOLERANCE), int(until + epoch) + 1)
-            if stored[account].isdisjoint(seconds):
+            is_written = any(one.began + ours <= at < ended + ours for at in written[account])
+            if not is_written and stored[account].isdisjoint(seconds):
                 lost.append(f"{account}: poll {one.number} of {one.worker}")
     return lost, judged
 
