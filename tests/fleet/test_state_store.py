@@ -274,6 +274,25 @@ def test_request_that_cannot_be_recorded_is_not_permitted(fleet):
     with_owner(fleet, work)
 
 
+def test_request_is_not_permitted_if_the_state_cannot_be_read(fleet):
+    account = fleet.add_account()
+
+    async def work(owner):
+        store, state = owner.store(account), AccountState()
+        held = await store.hold()
+        await held.admit(is_login=False)
+        store._stored = None  # as after a write of unknown outcome
+        fleet.run("ALTER TABLE account_state RENAME TO moved")
+        try:
+            state.count_request(10.0)
+            with pytest.raises(PermitUnavailable):
+                await held.save(state, durable=False)
+        finally:
+            fleet.run("ALTER TABLE moved RENAME TO account_state")
+
+    with_owner(fleet, work)
+
+
 def test_stored_session_contains_no_cookie_and_opens_with_its_key_only(fleet):
     account, state = fleet.add_account(), AccountState()
     state.session = {"cookies": {"JSESSIONID": "sesame"}}

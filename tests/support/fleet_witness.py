@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import NamedTuple
 
-ACCOUNT, WORKER, TOKEN, LOGIN = "x-fleet-account", "x-fleet-worker", "x-fleet-token", "x-fleet-login"
-_OURS = {ACCOUNT, WORKER, TOKEN, LOGIN}
+ACCOUNT, WORKER, TOKEN, POLL = "x-fleet-account", "x-fleet-worker", "x-fleet-token", "x-fleet-poll"
+_OURS = {ACCOUNT, WORKER, TOKEN, POLL}
 
 
 class SeenRequest(NamedTuple):
@@ -28,6 +28,10 @@ class SeenRequest(NamedTuple):
     ended: float
     delivered: bool
     """Whether the whole response was passed on."""
+    call: str
+    """Path and `op` of the request: which call of the cloud it is."""
+    poll: str
+    """The number of the worker's poll; empty outside of polls."""
 
 
 class Witness:
@@ -60,8 +64,8 @@ class Witness:
             upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
             while head := await _read_head(reader):
                 await self._pass_on(head, reader, writer, *upstream)
-        except (OSError, EOFError):
-            pass  # either side left
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # either side left, or the test ends
         finally:
             for one in (writer, upstream and upstream[1]):
                 if one:
@@ -71,7 +75,8 @@ class Witness:
         lines, headers = head
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         account, worker, token = headers.get(ACCOUNT, ""), headers.get(WORKER, ""), int(headers.get(TOKEN, 0))
-        is_login, began, delivered = LOGIN in headers, time.monotonic(), False
+        call, began, delivered = _call_of(lines[0]), time.monotonic(), False
+        is_login = "login" in call.lower()  # the request with the password, not what else opens a session
         self._begin(account, worker, token)
         try:
             kept = [line for line in lines if line.partition(b":")[0].decode("latin-1").lower() not in _OURS]
@@ -91,7 +96,10 @@ class Witness:
             delivered = True
         finally:
             self._in_flight[account][worker] -= 1
-            self.seen.append(SeenRequest(account, worker, token, is_login, began, time.monotonic(), delivered))
+            times = began, time.monotonic()
+            self.seen.append(
+                SeenRequest(account, worker, token, is_login, *times, delivered, call, headers.get(POLL, ""))
+            )
 
     def _begin(self, account, worker, token):
         flying = self._in_flight[account]
@@ -168,6 +176,11 @@ class RelayThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _call_of(line):
+    path, _, query = line.split(b" ")[1].decode("latin-1").partition("?")
+    return " ".join([path, *(one for one in query.split("&") if one.startswith("op="))])
 
 
 async def _read_head(reader):

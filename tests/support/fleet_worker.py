@@ -17,20 +17,43 @@ if __name__ == "__main__":
         time.time = lambda: real_time() + offset  # before anything imports it
 
 import asyncio
+from contextvars import ContextVar
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
 from heliograph.cli.fleet import working
 from heliograph.collect import schedule
+from heliograph.collect.poller import AccountPoller
 from heliograph.collect.schedule import PollPolicy
 from heliograph.errors import HeliographError
-from heliograph.fleet import permits, state_store, watchdog, worker_database
+from heliograph.fleet import permits, state_store, watchdog, worker, worker_database
 from heliograph.fleet.engine import WorkerExpired
 from heliograph.fleet.figures import WorkerFigures
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.secrets import SecretBox, read_keys
 from heliograph.fleet.worker import FleetWorker, WorkerSettings
-from support.fleet_witness import ACCOUNT, LOGIN, TOKEN, WORKER
+from support.fleet_witness import ACCOUNT, POLL, TOKEN, WORKER
+
+poll_number: ContextVar[str] = ContextVar("poll_number", default="")
+numbers = count(1)
+
+
+class NumberedPoller(AccountPoller):
+    """Numbers its polls, and prints the numbers of those that failed: nothing of them is stored."""
+
+    async def poll_once(self):
+        number = f"{next(numbers)}"
+        poll_number.set(number)
+        problem = None
+        try:
+            return await super().poll_once()
+        except BaseException as error:
+            problem = error
+            raise
+        finally:
+            if (problem := problem or self.progress.problem) is not None:
+                print(f"failed poll {number}: {problem!r}", file=sys.stderr)
 
 
 class NamedDatabase(worker_database.WorkerDatabase):
@@ -43,9 +66,7 @@ class NamedDatabase(worker_database.WorkerDatabase):
         send = client._send_request
 
         async def named(request, *rest):
-            ours = {ACCOUNT: f"{account.id}", WORKER: self.process, TOKEN: f"{held.token}"}
-            if request.is_login:
-                ours[LOGIN] = "1"
+            ours = {ACCOUNT: f"{account.id}", WORKER: self.process, TOKEN: f"{held.token}", POLL: poll_number.get()}
             return await send(with_headers(request, ours), *rest)
 
         client._send_request = named
@@ -59,6 +80,7 @@ def with_headers(request, headers):
 
 def main(options) -> int:
     schedule._ROUNDING = 1.0
+    worker.AccountPoller = NumberedPoller
     state_store.REQUEST_SECONDS = options["request_seconds"]
     permits.PERMIT_SECONDS = options.get("permit_seconds", permits.PERMIT_SECONDS)
     working.log_to_stderr("text")

@@ -258,6 +258,7 @@ class PacedHeldState:
     async def admit(self, *, is_login: bool) -> None:
         """Wait until the egress allows a request."""
         await self._limit.take(is_login=is_login)
+        await self._held.admit(is_login=is_login)
         self._sent, self._blocked, self._admitted = True, False, is_login
 
     def abandon(self) -> None:

@@ -59,6 +59,8 @@ class AccountStateStore:
         self.may_ask_at = 0.0
         """When a request of the previous owner is certainly over, by the database's clock."""
         self.has_permit = False
+        self.is_admitted = False
+        """Whether the next write has to be a permit."""
         self.is_abandoned = False
         """Whether the last request may still be under way, although its response is not awaited."""
 
@@ -88,15 +90,17 @@ class AccountStateStore:
 
     async def write(self, state: AccountState, *, durable: bool) -> None:
         """Write a state through the fence, as a permit if it counts another request than the stored one."""
-        before = self._stored or await self._read()
-        item = self._write_of(before, state, durable=durable)
-        saved = state.copy()
-        # Until the outcome is known.
-        self._stored, self.has_permit = None, True
+        is_request, self.is_admitted = self.is_admitted, False
         try:
+            before = self._stored or await self._read()
+            item = self._write_of(before, state, durable=durable)
+            is_request = is_request or item.permit
+            saved = state.copy()
+            # Until the outcome is known.
+            self._stored, self.has_permit = None, True
             await self.permits.write(item)
         except StoreError as error:
-            if item.permit:
+            if is_request:
                 raise PermitUnavailable(
                     f"the request was not sent, because it could not be recorded: {error}"
                 ) from None
@@ -175,7 +179,8 @@ class HeldAccountState:
         return await self._own.load(now)
 
     async def admit(self, *, is_login: bool) -> None:
-        """Do nothing: `PacedHeldState` has the limits."""
+        """Note that a request follows; `PacedHeldState` has the limits."""
+        self._own.is_admitted = True
 
     def abandon(self) -> None:
         """Let the permit stay, so that the next owner waits for the request."""
