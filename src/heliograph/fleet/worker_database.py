@@ -146,10 +146,12 @@ class ShardDatabase:
         self.held = held
         self.figures = worker.figures
         self._worker = worker
+        self._accounts: tuple[FleetAccount, ...] = ()
 
     async def accounts(self) -> tuple[FleetAccount, ...]:
-        """Return the accounts of the shard that are to be polled."""
-        return await self._worker.registry.accounts_of(self.held.shard)
+        """Return the accounts of the shard that are to be polled; unchanged ones keep their `Account`."""
+        self._accounts = await self._worker.registry.accounts_of(self.held.shard, self._accounts)
+        return self._accounts
 
     def writer(self, account: FleetAccount) -> AccountWriter:
         """Return the writer of an account's samples."""
