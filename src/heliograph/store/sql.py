@@ -242,8 +242,7 @@ class SqlStore(ImportStore, EventStore):
 
     def count(self, series: Series) -> int:
         """Return the number of samples of a series."""
-        ((samples,),) = self._read(schema.COUNT_SAMPLES, series)
-        return int(samples)
+        return int(self._read(schema.COUNT_SAMPLES, series)[0][0])
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
@@ -320,8 +319,7 @@ class SqlStore(ImportStore, EventStore):
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
-        rows = self._read(schema.SELECT_QUERIES, (*series, span))
-        return queries_from_rows(series, span, rows)
+        return queries_from_rows(series, span, self._read(schema.SELECT_QUERIES, (*series, span)))
 
 
 def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:
