@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from heliograph.errors import StoreError
 from heliograph.fleet.database import Database
 from heliograph.fleet.registry import AccountRegistry
+from heliograph.fleet.secrets import SecretBox
 
 
 def test_accounts_whose_rows_have_not_changed_are_not_parsed_again(fleet):
@@ -25,3 +29,19 @@ def test_accounts_whose_rows_have_not_changed_are_not_parsed_again(fleet):
     assert after[0].due_at == 7
     assert after[1].account is not before[1].account
     assert after[1].customer == "Ada"
+
+
+def test_accounts_of_a_key_that_a_worker_lacks_keep_their_state(fleet):
+    """As after a rotation, when the new key file was forgotten on one machine."""
+    fleet.add_account("roof")
+
+    async def read():
+        database = Database(fleet.url)
+        try:
+            with pytest.raises(StoreError, match="sealed with key 1, which this worker's key file does not have"):
+                await AccountRegistry(database, SecretBox({2: bytes(32)})).accounts_of(1)
+        finally:
+            await database.close()
+
+    asyncio.run(read())
+    assert fleet.run("SELECT state FROM account") == [("new",)]

@@ -85,12 +85,15 @@ class AccountRegistry:
         account is read every half minute, and parsing one costs as much as a tenth of a poll.
 
         One that cannot be used, because its secrets do not open or a newer program wrote its options, gets the state
-        `needs_person` and is left out.
+        `needs_person` and is left out. Raises `StoreError` if the key of one is not there.
         """
         rows = await self._database.run(
             f"{_SELECT} WHERE account.shard = %s AND account.state = ANY(%s) ORDER BY account.id",
             (shard, list(POLLED)),
         )
+        if unknown := {row[10] for row in rows} - self._box.numbers:
+            # Not the accounts' fault: their states must not depend on what one worker lacks.
+            raise StoreError(f"accounts are sealed with key {min(unknown)}, which this worker's key file does not have")
         found = []
         known = {one.id: one for one in before}
         for row in rows:
