@@ -68,11 +68,11 @@ class FencedStore(PostgresStore):
             held = {ShardToken(*row) for row in rows} if self.check_fence else set(tokens)
             accepted = [one for one in group if one.held in held]
             if accepted:
-                rows = merged([one.batch for one in accepted])
+                batch = merged([one.batch for one in accepted])
                 if not self._ids:  # connected again: the server may have been restored from a backup
                     self._infos = {}
-                infos = {one.series: one for one in rows.series_info if self._infos.get(one.series) != one}
-                ids, layouts = self._write_rows(replace(rows, series_info=list(infos.values())))
+                infos = {one.series: one for one in batch.series_info if self._infos.get(one.series) != one}
+                ids, layouts = self._write_rows(replace(batch, series_info=list(infos.values())))
                 self._write_latest(accepted, ids)
                 self._write_due(accepted)
         if accepted:
