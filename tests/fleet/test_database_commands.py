@@ -104,5 +104,5 @@ def test_jobs_partition_the_samples_once(scene, capsys):
     lines(capsys, "init", "--shards", "4")
     first = json.loads("\n".join(lines(capsys, "jobs", "--once", "--json")))["added"]
     assert first[0] == "sample_older"
-    assert len(first) == 8
+    assert len(first) == 16  # of samples and of measurements
     assert lines(capsys, "jobs", "--once") == ["partitions added: none, all are there"]

@@ -11,7 +11,7 @@ from heliograph.errors import StoreError
 from heliograph.fleet.fence import ShardLost, ShardToken
 from heliograph.fleet.sample_writer import FencedStore, SampleWriter
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch, KnownFact, PollStatus, Series, StoredEvent, StoredSample
+from heliograph.store.base import Batch, KnownFact, PollStatus, Series, SeriesInfo, StoredEvent, StoredSample
 from support.fleet_database import Owner, until_waiting
 
 AT = 1_780_000_000
@@ -81,6 +81,24 @@ def test_events_and_facts_of_many_accounts_are_stored(fleet):
     asyncio.run(write())
     assert fleet.run("SELECT code FROM event ORDER BY 1") == [("E0",), ("E1",)]
     assert fleet.run("SELECT contents FROM fact") == [("1.2",), ("1.2",)]
+
+
+def test_unchanged_names_of_series_are_written_once(fleet):
+    account = fleet.add_account()
+    infos = [SeriesInfo(series(1), name) for name in ("Roof", "Roof", "Barn")]
+
+    async def write():
+        versions = []
+        async with Worker(fleet) as worker:
+            writer = worker.writer.of(account, worker.held)
+            for place, info in enumerate(infos):
+                await writer.write(batch(1, at=AT + place, series_info=[info]))
+                versions += fleet.run("SELECT name, xmin::text FROM series WHERE plant = '1'")
+        return versions
+
+    first, second, third = asyncio.run(write())
+    assert first == second
+    assert third[0] == "Barn"
 
 
 def test_latest_sample_and_due_time_are_stored_with_the_samples(fleet):

@@ -101,7 +101,9 @@ def main(options) -> int:
     if not options.get("watchdog", True):
         watchdog.Watchdog.start = lambda self: None
     try:
-        asyncio.run(working.work(FleetWorker(engine, database, settings), database, name, options["timeout"], None))
+        asyncio.run(
+            working.work(FleetWorker(engine, database, settings), database, ["default"], name, options["timeout"], None)
+        )
     except WorkerExpired as error:
         print(error, file=sys.stderr)
         return watchdog.EXIT_CODE

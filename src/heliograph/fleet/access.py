@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from heliograph.errors import ConfigError, StoreError
 from heliograph.fleet.database import Database
 from heliograph.fleet.page_schema import PAGE_ROLE
+from heliograph.fleet.schema import VERSION, SchemaVersions, check_versions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -128,9 +129,10 @@ class PageDatabase:
         return run
 
     async def check(self) -> None:
-        """Raise `ConfigError` unless row-level security limits the page."""
+        """Raise `ConfigError` unless row-level security limits the page, `StoreError` if the tables are newer."""
         try:
             async with self.transaction(None) as run:
+                versions = await run("SELECT expanded, contracted FROM fleet_version")
                 ((active,),) = await run(
                     "SELECT bool_and(row_security_active(one)) FROM unnest(%s::text[]) AS one", (list(_LIMITED_TABLES),)
                 )
@@ -139,6 +141,7 @@ class PageDatabase:
                 f"{error}; the page needs the tables of heliograph fleet init, and a login that is a member of "
                 f"the role {self._role}"
             ) from None
+        check_versions(SchemaVersions(*versions[0]), VERSION)
         if not active:
             raise ConfigError(
                 f"row-level security does not limit the role {self._role}: it must neither be a superuser, nor have "

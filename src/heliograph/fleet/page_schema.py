@@ -144,6 +144,7 @@ SECURITY = (
     "REVOKE ALL ON FUNCTION token_principal(bytea), member_roles(text) FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION token_principal(bytea), member_roles(text) TO {PAGE_ROLE}",
     f"GRANT USAGE ON SCHEMA heliograph TO {PAGE_ROLE}",
+    f"GRANT SELECT ON fleet_version TO {PAGE_ROLE}",
     *(statement for table, rights in _RIGHTS.items() for statement in _policies(table, rights)),
 )
 """Statements that create the role of the page, its rights and its policies, after `TABLES`."""

@@ -154,7 +154,10 @@ class ProcrastinateEngine:
 
     async def run(self, own: Callable[[Tenure], Awaitable[None]], stop: asyncio.Event) -> None:
         async with self._app.open_async():
-            self._worker_id = await self._app.job_manager.register_worker()
+            try:
+                self._worker_id = await self._app.job_manager.register_worker()
+            except ConnectorException as error:
+                raise _unusable(error) from None
             try:
                 await self._query(_REGISTER, id=self._worker_id, name=self._name, egresses=self._egresses)
                 self._proved = self._connected_at = boot_time()
@@ -301,9 +304,7 @@ class ProcrastinateEngine:
             async with self._app.open_async():
                 return await self._query(statement, **values)
         except (ConnectorException, psycopg.Error) as error:
-            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
-                raise StoreError("there is no fleet in this database; run: heliograph fleet init") from None
-            raise StoreError(f"the engine's tables cannot be read: {_reason(error)}") from None
+            raise _unusable(error) from None
 
     async def _query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         connector: Any = self._connector
@@ -319,6 +320,14 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         return
+
+
+def _unusable(error: BaseException) -> StoreError:
+    if isinstance(error.__cause__, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
+        return StoreError(
+            "the tables of the engine are missing; heliograph fleet init with the same --shards adds them"
+        )
+    return StoreError(f"the engine's tables cannot be used: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -21,7 +21,7 @@ from heliograph.store.threaded import BufferedWriter, StoreThread
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from heliograph.store.base import Series, Store
+    from heliograph.store.base import Series, SeriesInfo, Store
 
 T = TypeVar("T")
 
@@ -47,6 +47,11 @@ class FencedStore(PostgresStore):
 
     check_fence = True
 
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        self._infos: dict[Series, SeriesInfo] = {}
+        """What is stored of each series: every poll reports names and zones, which hardly ever change."""
+        super().__init__(url, create=create)
+
     def write(self, batch: Batch) -> None:
         """Raise `StoreError`: a worker writes through the fence."""
         raise StoreError("a worker of a fleet stores samples only with the token of a shard")
@@ -63,11 +68,16 @@ class FencedStore(PostgresStore):
             held = {ShardToken(*row) for row in rows} if self.check_fence else set(tokens)
             accepted = [one for one in group if one.held in held]
             if accepted:
-                ids, layouts = self._write_rows(merged([one.batch for one in accepted]))
+                batch = merged([one.batch for one in accepted])
+                if not self._ids:  # connected again: the server may have been restored from a backup
+                    self._infos = {}
+                infos = {one.series: one for one in batch.series_info if self._infos.get(one.series) != one}
+                ids, layouts = self._write_rows(replace(batch, series_info=list(infos.values())))
                 self._write_latest(accepted, ids)
                 self._write_due(accepted)
         if accepted:
             self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
+            self._infos |= infos
         return {one.held for one in group} - held
 
     def is_connected(self) -> bool:

@@ -72,6 +72,11 @@ class SecretBox:
             advice = "the row was changed or copied from another one; import the account again"
             raise StoreError(f"a secret of {context[0]} does not open with key {sealed.key_number}; {advice}") from None
 
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of the keys."""
+        return set(self._ciphers)
+
     def deferred(self, sealed: Sealed, context: Sequence[object]) -> Secret:
         """Return a secret that is opened each time it is revealed."""
         return DeferredSecret(lambda: self.open(sealed, context))
@@ -171,3 +176,17 @@ async def open_index(database: Database, box: SecretBox) -> BlindIndex:
         return BlindIndex(found)
     numbers = ", ".join(str(number) for number, _ in rows)
     raise StoreError(f"the key does not open this fleet's secrets, which were sealed with key {numbers}; use that key")
+
+
+async def check_keys(database: Database, box: SecretBox) -> None:
+    """Raise `StoreError` unless the keys open what the fleet's accounts are sealed with."""
+    rows = await database.run(
+        "SELECT number, index_key FROM secret_key WHERE number IN (SELECT key_number FROM account) ORDER BY number"
+    )
+    for number, data in rows:
+        try:
+            box.open(Sealed(number, bytes(data)), _INDEX_CONTEXT)
+        except StoreError:
+            raise StoreError(
+                f"the key does not open the accounts of this fleet, which are sealed with key {number}; use that key"
+            ) from None

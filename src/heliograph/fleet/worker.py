@@ -105,7 +105,7 @@ class ShardPollers:
             [
                 one
                 for number, one in self.running.items()
-                if number not in wanted or one.task.done() or _configured(wanted[number]) != _configured(one.account)
+                if number not in wanted or one.task.done() or _has_changed(one.account, wanted[number])
             ]
         )
         for number, account in wanted.items():
@@ -244,6 +244,10 @@ def poll_policy(account: FleetAccount) -> PollPolicy:
     minimum, usual = VENDORS[configured.vendor].intervals(by_token=configured.token is not None)
     interval = configured.interval.total_seconds() if configured.interval else None
     return PollPolicy(minimum.total_seconds(), interval, usual.total_seconds())
+
+
+def _has_changed(before: FleetAccount, now: FleetAccount) -> bool:
+    return now.account is not before.account and _configured(now) != _configured(before)
 
 
 def _configured(account: FleetAccount) -> object:

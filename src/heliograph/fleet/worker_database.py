@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliograph.errors import StoreError
+from heliograph.errors import ConfigError, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.fleet.database import Database, boot_time
 from heliograph.fleet.egress import EgressLimit, PacedStateStore
@@ -17,6 +17,7 @@ from heliograph.fleet.permits import PermitWriter
 from heliograph.fleet.registry import AccountRegistry
 from heliograph.fleet.sample_writer import MAX_WAITING, FencedStore, SampleWriter
 from heliograph.fleet.schema import check_schema
+from heliograph.fleet.secrets import check_keys
 from heliograph.fleet.state_store import AccountStateStore
 from heliograph.keeper import Keeper
 from heliograph.local_time import Clock
@@ -83,9 +84,15 @@ class WorkerDatabase:
         self._owner = owner
         self._limits: dict[tuple[str, str], EgressLimit] = {}
 
-    async def open(self) -> None:
-        """Check the tables, and read the database's clock; raises `StoreError`."""
+    async def open(self, egresses: Sequence[str]) -> None:
+        """Check tables, keys and egresses, and read the database's clock; raises `StoreError` and `ConfigError`."""
         await check_schema(self.database)
+        await check_keys(self.database, self.box)
+        known = [name for (name,) in await self.database.run("SELECT DISTINCT egress FROM fence ORDER BY egress")]
+        for name in egresses:
+            if name not in known:
+                advice = f"heliograph fleet init --egress {name} adds it"
+                raise ConfigError(f"there is no egress {name}; known are {', '.join(known)}; {advice}")
         await self.permit_database.observe_clock()
         self.permits.proved_at = boot_time()
 
@@ -146,10 +153,12 @@ class ShardDatabase:
         self.held = held
         self.figures = worker.figures
         self._worker = worker
+        self._accounts: tuple[FleetAccount, ...] = ()
 
     async def accounts(self) -> tuple[FleetAccount, ...]:
-        """Return the accounts of the shard that are to be polled."""
-        return await self._worker.registry.accounts_of(self.held.shard)
+        """Return the accounts of the shard that are to be polled; unchanged ones keep their `Account`."""
+        self._accounts = await self._worker.registry.accounts_of(self.held.shard, self._accounts)
+        return self._accounts
 
     def writer(self, account: FleetAccount) -> AccountWriter:
         """Return the writer of an account's samples."""

@@ -130,8 +130,8 @@ class PostgresStore(SqlStore):
         found = super().buckets(series, metrics, since, until, seconds)
         if seconds % hours.HOUR or not self._read(hours.HOURS_EXIST)[0][0]:
             return found
-        left = hours.select_hours(metrics)
-        return hours.fuller_buckets(found, self._buckets(hours.SELECT_HOUR_BOUNDS, left, series, since, until, seconds))
+        queries = hours.SELECT_HOUR_BOUNDS, hours.select_hours(metrics)
+        return hours.fuller_buckets(found, self._buckets(*queries, series, since, until, seconds))
 
     def size_bytes(self) -> int:
         """Return the size of the tables, with their indexes."""

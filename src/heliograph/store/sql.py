@@ -238,22 +238,20 @@ class SqlStore(ImportStore, EventStore):
 
     def count(self, series: Series) -> int:
         """Return the number of samples of a series."""
-        ((samples,),) = self._read(schema.COUNT_SAMPLES, series)
-        return int(samples)
+        return int(self._read(schema.COUNT_SAMPLES, series)[0][0])
 
     def buckets(self, series: Series, metrics: Sequence[str], since: int, until: int, seconds: int) -> Iterator[Bucket]:
         """Stream aggregates of intervals of `seconds`, counted from `since`; empty intervals are omitted."""
         return self._buckets(schema.SELECT_BOUNDS, schema.select_buckets(metrics), series, since, until, seconds)
 
-    def _buckets(
-        self, bounds: str, statement: str, series: Series, since: int, until: int, seconds: int
-    ) -> Iterator[Bucket]:
+    def _buckets(self, bounds: str, rows: str, *of: Any) -> Iterator[Bucket]:
+        series, since, until, seconds = of
         ((first, last),) = self._read(bounds, (*series, since, until))
         if first is None:
             return
         for start in range(first - (first - since) % seconds, last + 1, _PAGE * seconds):
             end = min(start + _PAGE * seconds, until)
-            for number, size, *values in self._read(statement, (start, seconds, *series, start, end)):
+            for number, size, *values in self._read(rows, (start, seconds, *series, start, end)):
                 mean, low, high = (tuple(values[place::3]) for place in range(3))
                 yield Bucket(start + number * seconds, size, mean, low, high)
 
@@ -317,8 +315,7 @@ class SqlStore(ImportStore, EventStore):
 
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
-        rows = self._read(schema.SELECT_QUERIES, (*series, span))
-        return queries_from_rows(series, span, rows)
+        return queries_from_rows(series, span, self._read(schema.SELECT_QUERIES, (*series, span)))
 
 
 def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:

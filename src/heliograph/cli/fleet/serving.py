@@ -77,6 +77,7 @@ async def _onboarding(options: Namespace, url: str) -> Onboarding | None:
 def update_triage(options: Namespace) -> int:
     """Evaluate the alarm rules of some shards until SIGTERM or Ctrl-C, or once."""
     url = database_url(options)
+    asyncio.run(_check_tables(url))
     with ShardStore(url) as store:
         shards = parse_shards(options.shards, store.shards())
         # A second process would evaluate the same alarms with other half hours in memory.
@@ -97,6 +98,14 @@ def update_triage(options: Namespace) -> int:
 
         asyncio.run(evaluate())
     return 0
+
+
+async def _check_tables(url: str) -> None:
+    database = Database(url)
+    try:
+        await check_schema(database)
+    finally:
+        await database.close()
 
 
 def parse_shards(text: str | None, known: Sequence[int]) -> list[int]:

@@ -18,6 +18,7 @@ from heliograph.errors import ConfigError
 from heliograph.fleet.engine import WorkerExpired
 from heliograph.fleet.figures import CONTENT_TYPE, WorkerFigures, prometheus_text
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
+from heliograph.fleet.schema import DEFAULT_EGRESS
 from heliograph.fleet.secrets import SecretBox, read_keys
 from heliograph.fleet.watchdog import EXIT_CODE, Watchdog
 from heliograph.fleet.worker import FleetWorker, WorkerSettings
@@ -25,7 +26,7 @@ from heliograph.fleet.worker_database import WorkerDatabase
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from heliograph.config import Account
     from heliograph.keeper import Keeper
@@ -40,13 +41,16 @@ def run_worker(options: Namespace) -> int:
     if options.share is not None and options.share < 1:
         raise ConfigError(f"--share must be at least 1, got {options.share}")
     log_to_stderr(options.log)
+    egresses = options.egress or [DEFAULT_EGRESS]
     name = options.name or f"{socket.gethostname()}-{os.getpid()}"
-    engine = ProcrastinateEngine(url, name, options.egress or ["default"], timeout=options.timeout, share=options.share)
+    engine = ProcrastinateEngine(url, name, egresses, timeout=options.timeout, share=options.share)
     # A worker that is started again under its name is another owner.
     database = WorkerDatabase(url, box, f"{name} {token_hex(4)}", create_fleet_client, WorkerFigures())
     settings = WorkerSettings(fill_gaps=options.backfill)
     try:
-        asyncio.run(work(FleetWorker(engine, database, settings), database, name, options.timeout, options.metrics))
+        asyncio.run(
+            work(FleetWorker(engine, database, settings), database, egresses, name, options.timeout, options.metrics)
+        )
     except WorkerExpired as error:
         print_error(str(error))
         return EXIT_CODE
@@ -58,11 +62,22 @@ def create_fleet_client(account: Account, keeper: Keeper, clock: Callable[[], fl
     return create_client(account, asynchronous=True, keeper=keeper, clock=clock)
 
 
-async def work(worker: FleetWorker, database: WorkerDatabase, name: str, timeout: float, metrics: int | None) -> None:  # noqa: ASYNC109 - of the engine, not of this function
+async def work(
+    worker: FleetWorker,
+    database: WorkerDatabase,
+    egresses: Sequence[str],
+    name: str,
+    timeout: float,  # noqa: ASYNC109 - of the engine, not of this function
+    metrics: int | None,
+) -> None:
     """Run a worker under its watchdog until a signal, and serve its metrics."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await database.open()
+    try:
+        await database.open(egresses)
+    except BaseException:
+        await database.close()
+        raise
     watchdog = Watchdog(worker.proved_at, timeout)
     watchdog.start()
     server = None if metrics is None else await _serve_metrics(database.figures, name, metrics)
