@@ -81,8 +81,8 @@ class AccountRegistry:
     async def accounts_of(self, shard: int, before: Sequence[FleetAccount] = ()) -> tuple[FleetAccount, ...]:
         """Return the accounts of a shard that are to be polled, by id.
 
-        Those of an earlier call whose rows have not changed are not parsed again, and keep their `Account`: every
-        account is read every half minute, and parsing one costs as much as a tenth of a poll.
+        Those of an earlier call whose rows have not changed are not parsed again, and keep their `Account`: a worker
+        reads all its accounts every half minute.
 
         One that cannot be used, because its secrets do not open or a newer program wrote its options, gets the state
         `needs_person` and is left out. Raises `StoreError` if the key of one is not there.
