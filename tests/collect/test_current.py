@@ -247,6 +247,18 @@ def test_daily_counter_is_provisional_if_its_power_is_polled_less_often(store):
     assert current.plants(NOON + 1450)[0].provisional == TODAY.keys()
 
 
+def test_daily_counter_that_its_last_power_left_unchanged_is_provisional_after_that_power(store):
+    flows = [sample(NOON + step, {**FLOWS, "grid_power": 0.0}) for step in range(720, HOUR + 1, 720)]
+    current = current_state(store, sample(NOON, {**FLOWS, "grid_power": 0.0, **TODAY}), *flows)
+    current_state(store, poll=polled(NOON + HOUR))
+    assert "grid_export_energy_today" not in current.plants(NOON + HOUR + 60)[0].provisional
+    later = [sample(NOON + HOUR + step, {"pv_power": 2000.0}) for step in (720, 1440)]
+    current_state(store, *later, poll=polled(NOON + HOUR + 1440))
+    (plant,) = current.plants(NOON + HOUR + 1500)
+    assert plant.values["grid_export_energy_today"] == TODAY["grid_export_energy_today"]
+    assert plant.provisional == TODAY.keys()
+
+
 def test_solar_counter_is_advanced_over_a_night_without_samples(store):
     dawn = NOON - 6 * HOUR
     evening = sample(dawn - 8 * HOUR, {"pv_power": 5.0, "pv_energy_today": 20.0})

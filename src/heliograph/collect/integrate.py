@@ -43,8 +43,8 @@ _MAX_GAP = 2400
 """Seconds between two powers from which today's energy is accurate enough to judge a counter."""
 ADVANCE_SECONDS = 3 * 3600 + 900
 """Seconds between two powers over which a counter is advanced: some hybrids are polled every three hours at night."""
-_CURRENT = 1200
-"""Seconds after the start of a day or a counter reading by which a power must be known."""
+_CURRENT = 900
+"""Seconds after the start of a day or a counter reading by which a power must be known, or before the last sample."""
 _DARK = 20.0
 """Solar power in W; between two powers up to this one there was no sun, for however long."""
 _DAWN = 0.1
@@ -87,7 +87,7 @@ def advance_counters(
 
     The samples contain powers of at least `ADVANCE_SECONDS` before midnight or before the oldest reading. A counter
     that was last read before midnight begins at 0. Energies are in kWh, rounded down to the tenths that devices report;
-    None if the power since the reading is not known.
+    None if the power since the reading is not known, or if it added nothing and is not known to the end.
     """
     energies: dict[str, float | None] = {}
     for kind, reading in readings.items():
@@ -99,7 +99,9 @@ def advance_counters(
                 energies[kind] = None
             continue
         added = _interpolate(points, sign, since, is_solar=kind == "pv_energy")
-        energies[kind] = None if added is None else max(kwh, floor((kwh + added) * 10 + 1e-6) / 10)
+        energy = None if added is None else max(kwh, floor((kwh + added) * 10 + 1e-6) / 10)
+        is_old = samples[-1].measured_at > points[-1][0] + _CURRENT and energy == kwh and since == reading.at
+        energies[kind] = None if is_old else energy
     return energies
 
 

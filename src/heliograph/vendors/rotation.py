@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 _SLACK = 60.0
 """Seconds by which a request may be early: polls are not exactly as far apart as planned."""
+_MAX_OVERDUE = 2
+"""Plants that are taken before the time of their turn because their last one is an interval ago."""
 
 
 def take_due(
@@ -33,10 +35,10 @@ def take_due(
     # A time beyond these bounds is from a longer interval, a long pause, or a clock that was wrong.
     turn = max(min(turns.get(kind, now + spacing), now + interval), now - interval)
     turn += spacing * len(fetched_at.keys() & set(taken))
-    # Plants that were taken out of turn have moved the turns of the others; none waits longer than the interval.
-    is_overdue = bool(old) and old[0][0] <= now - interval + _SLACK
+    # Plants that were taken out of turn have moved the turns of the others; none waits much longer than the interval.
+    overdue = sum(at <= now - interval + _SLACK for at, _ in old)
     count = 0
-    while (turn <= now + _SLACK and count < len(old)) or (is_overdue and not count):
+    while (turn <= now + _SLACK and count < len(old)) or count < min(overdue, _MAX_OVERDUE):
         turn += spacing
         count += 1
     turns[kind] = turn
