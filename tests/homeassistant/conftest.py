@@ -31,12 +31,12 @@ def emulator():
         yield process
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=READY)
 def _local_sockets(socket_enabled):
     """Allow connections to 127.0.0.1, where the emulator listens; the plugin allows no other address."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=READY)
 def config_folder(request, tmp_path):
     """Let Home Assistant load our integration, and give it an empty folder of its own."""
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)  # the plugin has each statement printed
@@ -100,7 +100,7 @@ def home_server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=READY)
 def _no_delay_of_reloads(monkeypatch):
     """Let core reload an entry as soon as one of its entities is enabled, instead of half a minute later."""
     monkeypatch.setattr(config_entries, "RELOAD_AFTER_UPDATE_DELAY", 0)
@@ -121,7 +121,7 @@ def persistent_database():
     return True
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=READY)
 def _no_traceback(caplog):
     """Check that the integration has logged no traceback."""
     yield

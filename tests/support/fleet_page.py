@@ -49,7 +49,15 @@ class FleetScene:
 
     def __init__(self, url):
         self.url = url
-        self._owner = psycopg.connect(url, autocommit=True, options="-c search_path=heliograph")
+        self._owner = self._connect()
+
+    def _connect(self):
+        return psycopg.connect(self.url, autocommit=True, options="-c search_path=heliograph")
+
+    def reconnect(self):
+        """Replace the connection: tests of other files may have restarted the server."""
+        self._owner.close()
+        self._owner = self._connect()
 
     def run(self, statement, values=()):
         """Run a statement as the owner."""
@@ -222,6 +230,7 @@ def page_fleet(postgres):
 @pytest.fixture
 def scene(page_fleet):
     """A fleet without tenants."""
+    page_fleet.reconnect()
     page_fleet.empty()
     return page_fleet
 

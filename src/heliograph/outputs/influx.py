@@ -106,8 +106,7 @@ def _device_fields(measurements: Mapping[str, float | str | None]) -> Iterator[s
 def escape_string(value: str) -> str:
     r"""Escape a string field for the line protocol.
 
-    >>> print(escape_string('say "x\y"
-    '))
+    >>> print(escape_string('say "x\\y"'))
     say \"x\\y\"
     """
     return _CONTROL_IN_STRING.sub(" ", value).strip().replace("\\", "\\\\").replace('"', '\\"')

@@ -180,7 +180,7 @@ def _newest_events(store: Store, now: int) -> dict[Series, StoredEvent]:
 def event_title(event: StoredEvent) -> str:
     """Return an event in a few words, as the state of an entity.
 
-    >>> from heliograph.model import EventKind
+    >>> from heliograph.store.base import Series, StoredEvent
     >>> event_title(StoredEvent(Series("growatt", "1"), 0, EventKind.FAULT, "302", 0, text="no AC connection"))
     'fault 302: no AC connection'
     """
