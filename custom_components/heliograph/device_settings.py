@@ -14,13 +14,13 @@ from .control import check_outcome, device_of, read_values, translated_errors
 if TYPE_CHECKING:
     import asyncio
 
+    from homeassistant.config_entries import ConfigEntry
     from homeassistant.core import HomeAssistant
 
     from heliograph.settings import Order, Setting
     from heliograph.settings.definition import Value, Values
 
     from .control import DeviceControl
-    from .coordinator import HeliographConfigEntry
     from .model import DeviceNow
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ READ_INTERVAL = timedelta(hours=6)
 class SettingsCoordinator(DataUpdateCoordinator[dict[str, "Values | None"]]):
     """The settings of one device as they were last read, by name."""
 
-    config_entry: HeliographConfigEntry
+    config_entry: ConfigEntry
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: HeliographConfigEntry,
+        entry: ConfigEntry,
         control: DeviceControl,
         one: DeviceNow,
         settings: tuple[Setting, ...],

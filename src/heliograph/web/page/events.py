@@ -45,7 +45,7 @@ def events_page(plant: PlantState, system: SystemState, events: Sequence[StoredE
             h.section(".card", aria_label="Events")[
                 h.ul(".alarms")[[_item(one, plant, system.at) for one in events[:MAX_SHOWN]]]
                 if events
-                else h.p(".hint")["No events. The vendor's fault log is read once a day."],
+                else h.p(".hint")["No events. The vendor's fault log is read a few times a day."],
                 len(events) > MAX_SHOWN and h.p(".hint")[f"Only the newest {MAX_SHOWN} are shown."],
             ],
         ],
