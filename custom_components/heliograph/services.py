@@ -231,13 +231,14 @@ def _entry(call: ServiceCall) -> HeliographConfigEntry:
 
 def _end(call: ServiceCall, target: Target) -> datetime:
     """Return the end of an action; a time without a zone is in that of Home Assistant."""
+    now = dt_util.utc_from_timestamp(target.control.clock.now())
     if ATTR_DURATION in call.data:
         duration: timedelta = call.data[ATTR_DURATION]
-        return dt_util.utcnow() + duration
+        return now + duration
     until: datetime = call.data[ATTR_UNTIL]
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt_util.get_default_time_zone())
-    if until <= dt_util.utcnow():
+    if until <= now:
         raise _invalid("end_in_the_past", device=target.now.title)
     return until
 
