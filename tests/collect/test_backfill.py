@@ -349,7 +349,6 @@ def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(wor
         """A cloud whose years and months disagree."""
 
         session = SimpleNamespace(facts={})
-        budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
 
         async def plants(self):
             return (Plant(vendor="growatt", id="11", zone=UTC),)
@@ -366,8 +365,11 @@ def test_backfill_marks_contradicting_month_failed_and_still_requests_curves(wor
         async def day_curve(self, plant, day):
             return [Sample(moment=datetime.fromisoformat(f"{day}T12:00+00:00"), values={"pv_power": 1.0})]
 
-        def free_at(self, requests):
+        async def free_at_async(self, requests):
             return 0.0
+
+        async def budget_async(self):
+            return KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
 
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))
@@ -683,10 +685,11 @@ def test_backfill_asks_for_timezone_if_unknown(world, tmp_path):
                 plant=Plant(vendor="growatt", id=plant), status=None, measured_at=None, fetched_at=None, values={}
             )
 
-        def free_at(self, requests):
+        async def free_at_async(self, requests):
             return 0.0
 
-        budget = KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
+        async def budget_async(self):
+            return KINDS["growatt"]("me", "secret", keeper=Keeper(tmp_path)).budget
 
     async def act():
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / "s.sqlite"))

@@ -16,7 +16,6 @@ from heliograph.collect.budget import MARGIN, backfill_requests
 from heliograph.collect.gapfill import BackfillContext, run_query
 from heliograph.collect.gaps import DayRange, HistoryState, backfill_queries, periods, recency_key, request_count
 from heliograph.collect.schedule import DAY, LIVE_INTERVAL, Daylight
-from heliograph.core.effects import run_on_thread
 from heliograph.errors import ConfigError, SessionExpired, StoreError, Throttled, Unreachable
 from heliograph.eventlog import LogEvent
 from heliograph.keeper.state import BUCKET_SECONDS
@@ -187,11 +186,11 @@ class Backfill:
         else:
             plant, query = newest
             cost = plant.cost.requests_for(query.span)
-        budget_at = float(await run_on_thread(lambda: self._client.free_at(cost + MARGIN)))
+        budget_at = float(await self._client.free_at_async(cost + MARGIN))
         return max(budget_at, self._share_free_at(cost, self._share_of(await self._budget())))
 
     async def _budget(self) -> Budget:
-        budget: Budget = await run_on_thread(lambda: self._client.budget)
+        budget: Budget = await self._client.budget_async()
         return budget
 
     def _share_of(self, budget: Budget) -> int:

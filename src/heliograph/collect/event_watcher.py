@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from heliograph.collect.events import NoticedEvents, logged, notice
-from heliograph.core.effects import run_on_thread
 from heliograph.errors import CloudError
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at
@@ -75,7 +74,7 @@ class EventWatcher:
         if plant is None:
             return
         series = series_of(plant)
-        before = (await run_on_thread(lambda: client.budget)).requests_used
+        before = (await client.budget_async()).requests_used
         fetched = self._facts.get(series, {}).get(FETCHED)
         # A log by day is read once more after the end of the day.
         since = now - _DAY if fetched is None else fetched.since
@@ -88,7 +87,7 @@ class EventWatcher:
             outcome = "failed"
             _log.info(LogEvent("fault_log.failed", account=self._account, plant=plant.id, why=error))
         fact = self._facts.setdefault(series, {})[FETCHED] = KnownFact(series, FETCHED, outcome, now)
-        cost = (await run_on_thread(lambda: client.budget)).requests_used - before
+        cost = (await client.budget_async()).requests_used - before
         self._free_at = now + _DAY * max(cost, 0) / max(daily * BUDGET_SHARE, 1.0)
         await self._writer.write(found._replace(facts=(fact,)).added_to(Batch()))
         if cost:
