@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.alarms.model import RULES, AlarmResponse, AlarmState, alarm_data, response_row
 from heliograph.alarms.monitor import stored_alarms
-from heliograph.cli.options import COMMANDS, add_config_option, add_store_option, load_config, store_location
-from heliograph.cli.terminal import WrappedHelp, print_json, print_wrapped, printable
+from heliograph.cli.options import (
+    COMMANDS,
+    add_config_option,
+    add_parser,
+    add_store_option,
+    load_config,
+    store_location,
+)
+from heliograph.cli.terminal import print_json, print_wrapped, printable
 from heliograph.cli.timefmt import format_local_time
 from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
@@ -46,14 +53,7 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 def add_alarms(commands: Any) -> None:
     """Add the command and its subcommands to the command line."""
-    sentence = COMMANDS["alarms"]
-    parser: ArgumentParser = commands.add_parser(
-        "alarms",
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{_LIST}{_ACK}{_SNOOZE}{_TEST}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(commands, "alarms", COMMANDS["alarms"], f"{_LIST}{_ACK}{_SNOOZE}{_TEST}")
     add_config_option(parser)
     add_store_option(parser)
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
@@ -73,13 +73,7 @@ def add_alarms(commands: Any) -> None:
 
 
 def _add(subcommands: Any, name: str, sentence: str, examples: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-    parser: ArgumentParser = subcommands.add_parser(
-        name,
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{examples}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(subcommands, name, sentence, examples)
     parser.add_argument("--json", action="store_true", help="print a list of objects; unknown is null")
     add_config_option(parser)
     add_store_option(parser)

@@ -64,16 +64,22 @@ def add_command(
 
     `accounts` adds the account options, `config` the configuration option.
     """
-    parser: ArgumentParser = commands.add_parser(
-        name,
-        help=COMMANDS[name],
-        description=COMMANDS[name][:1].upper() + COMMANDS[name][1:] + ".",
-        epilog=f"examples:\n{examples}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(commands, name, COMMANDS[name], examples)
     parser.set_defaults(run=run)
     if config:
         (add_account_options if accounts else add_config_option)(parser)
+    return parser
+
+
+def add_parser(commands: Any, name: str, sentence: str, examples: str) -> ArgumentParser:
+    """Add the parser of a command or subcommand, with a sentence without its full stop, and examples."""
+    parser: ArgumentParser = commands.add_parser(
+        name,
+        help=sentence,
+        description=sentence[:1].upper() + sentence[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=WrappedHelp,
+    )
     return parser
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.cli.options import COMMANDS, add_config_option, add_store_option, load_config
-from heliograph.cli.terminal import WrappedHelp, paint, print_error, print_json, printable
+from heliograph.cli.options import COMMANDS, add_config_option, add_parser, add_store_option, load_config
+from heliograph.cli.terminal import paint, print_error, print_json, printable
 from heliograph.config import ENVIRONMENT, STORE
 from heliograph.config.passwords import NO_KEYRING
 from heliograph.core.files import HOME_VARIABLE
@@ -55,14 +55,7 @@ class UnitSpec(NamedTuple):
 
 def add_service(commands: Any) -> None:
     """Add the command and its subcommands to the command line."""
-    sentence = COMMANDS["service"]
-    parser: ArgumentParser = commands.add_parser(
-        "service",
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(commands, "service", COMMANDS["service"], _EXAMPLES)
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for name, run in {"install": run_install, "status": run_status, "remove": run_remove}.items():
         added = _add(subcommands, name, run)
@@ -77,14 +70,7 @@ def add_service(commands: Any) -> None:
 
 
 def _add(subcommands: Any, name: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-    sentence = _SUBCOMMANDS[name]
-    parser: ArgumentParser = subcommands.add_parser(
-        name,
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(subcommands, name, _SUBCOMMANDS[name], _EXAMPLES)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--user", action="store_false", dest="system", help="a unit of this user (default, except root)")
     kind.add_argument("--system", action="store_true", help="a unit of the system (default for root)")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from heliograph.cli.options import COMMANDS
-from heliograph.cli.terminal import WrappedHelp
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
+from heliograph.cli.options import COMMANDS, add_parser
 
 _EXAMPLES = """\
   heliograph fleet init postgresql://solar@db.example.com/solar --shards 256
@@ -26,14 +22,7 @@ _MODULES = ("database", "jobs", "serve", "workers")
 
 def add_fleet(commands: Any) -> None:
     """Add the command and its subcommands."""
-    sentence = COMMANDS["fleet"]
-    parser: ArgumentParser = commands.add_parser(
-        "fleet",
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(commands, "fleet", COMMANDS["fleet"], _EXAMPLES)
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for module in _MODULES:
         import_module(f"{__name__}.{module}").add_commands(subcommands)

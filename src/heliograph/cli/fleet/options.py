@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.terminal import WrappedHelp
+from heliograph.cli.options import add_parser
 from heliograph.core.installation import extra_command
 from heliograph.errors import ConfigError
 
@@ -24,13 +24,7 @@ def add_fleet_command(
     subcommands: Any, name: str, sentence: str, examples: str, run: str, *, json: bool = False, database: bool = True
 ) -> ArgumentParser:
     """Add a subcommand; `run` is the function that runs it, as `module:function`, imported when it runs."""
-    parser: ArgumentParser = subcommands.add_parser(
-        name,
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{examples}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(subcommands, name, sentence, examples)
 
     def run_command(options: Namespace) -> int:
         check_installed()

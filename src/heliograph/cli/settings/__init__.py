@@ -6,8 +6,7 @@ from argparse import SUPPRESS
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heliograph.cli.options import COMMANDS, add_account_options
-from heliograph.cli.terminal import WrappedHelp
+from heliograph.cli.options import COMMANDS, add_account_options, add_parser
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -55,14 +54,7 @@ _CHECK = """\
 
 def add_settings(commands: Any) -> None:
     """Add the command and its subcommands to the command line."""
-    sentence = COMMANDS["settings"]
-    parser: ArgumentParser = commands.add_parser(
-        "settings",
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{_SHOW}{_SET}{_UNDO}\n{_CODES}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(commands, "settings", COMMANDS["settings"], f"{_SHOW}{_SET}{_UNDO}\n{_CODES}")
     add_account_options(parser)
     subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
 
@@ -119,13 +111,7 @@ def add_settings(commands: Any) -> None:
 
 
 def _add(subcommands: Any, name: str, sentence: str, examples: str, *aliases: str) -> ArgumentParser:
-    parser: ArgumentParser = subcommands.add_parser(
-        name,
-        help=sentence,
-        description=sentence[:1].upper() + sentence[1:] + ".",
-        epilog=f"examples:\n{examples}\n{_CODES}",
-        formatter_class=WrappedHelp,
-    )
+    parser = add_parser(subcommands, name, sentence, f"{examples}\n{_CODES}")
     for alias in aliases:
         subcommands.choices[alias] = parser  # unlike argparse's `aliases`, not listed in the help
     parser.add_argument("--json", action="store_true", help="print one JSON object; unknown values are null")
