@@ -171,18 +171,7 @@ def model() -> str:
     return "\n\n".join(
         f"#### `{kind.__name__}`\n\n{(kind.__doc__ or '').partition(chr(10))[0]}\n\n"
         + "\n".join(f"- `{name}: {_type_name(annotation)}`" for name, annotation in kind.__annotations__.items())
-        for kind in (
-            Plant,
-            Device,
-            Snapshot,
-            DeviceSnapshot,
-            Sample,
-            PeriodEnergy,
-            HistoryCost,
-            Budget,
-            Backoff,
-            Limits,
-        )
+        for kind in MODEL
     )
 
 
