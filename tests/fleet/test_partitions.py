@@ -12,7 +12,7 @@ from heliograph.fleet.partitions import add_partitions, partitions
 from heliograph.model import Quality
 from heliograph.store.base import Batch, Series, StoredSample
 from heliograph.store.postgres import PostgresStore
-from support.fleet_database import Fleet
+from support.fleet_database import Fleet, with_database
 
 TODAY = date(2026, 6, 21)
 NOON = int(datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp())
@@ -34,19 +34,8 @@ def write(store, *days, power=5.0):
     store.write(Batch(samples=samples))
 
 
-def on_database(url, work):
-    async def run():
-        database = Database(url)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
-
-
 def add(url, today=TODAY, days=3):
-    return on_database(url, lambda database: add_partitions(database, today, days))
+    return with_database(url, lambda database: add_partitions(database, today, days))
 
 
 def places(url):
@@ -71,7 +60,7 @@ def test_partitions_are_added_once_and_ahead(store, own_database):
     add(own_database)
     assert add(own_database) == ()
     assert add(own_database, date(2026, 6, 22)) == ("sample_20260625", "measurement_20260625")
-    found = on_database(own_database, lambda database: partitions(database, "sample"))
+    found = with_database(own_database, lambda database: partitions(database, "sample"))
     assert [one.name for one in found] == [*NAMES, "sample_20260625", "sample_older", "sample_other"]
     assert found[0].end == NOON + DAY + DAY // 2
     assert found[-1].end is None

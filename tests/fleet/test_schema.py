@@ -10,18 +10,7 @@ from heliograph.errors import StoreError, StoreMissing
 from heliograph.fleet import schema
 from heliograph.fleet.database import Database
 from heliograph.fleet.schema import Migration, SchemaVersions, check_schema, check_versions, init, migrate
-from support.fleet_database import SHARDS
-
-
-def with_database(url, work):
-    async def run():
-        database = Database(url)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+from support.fleet_database import SHARDS, with_database
 
 
 def test_init_is_repeatable_and_keeps_the_number_of_shards(fleet):

@@ -23,17 +23,13 @@ from heliograph.keeper.state import BUCKET_SECONDS, AccountState
 from heliograph.transports import TIMEOUT
 from heliograph.vendors.growatt import AsyncGrowatt
 from support.fleet_database import KEY, Owner
-from support.keeper_processes import Server
+from support.keeper_processes import running_server
 
 
 @pytest.fixture
 def cloud_server():
-    one = Server()
-    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield one
-    one.shutdown()
-    one.server_close()
+    with running_server() as one:
+        yield one
 
 
 def with_owner(fleet, work, token=1, **options):

@@ -16,7 +16,7 @@ from heliograph.keeper import Keeper
 from heliograph.keeper.state_file import StateFile, account_name
 from heliograph.vendors.growatt import AsyncGrowatt, Growatt
 from support.keeper_cloud import stored_cookie
-from support.keeper_processes import MANY, Server, client, crowd, processes, read_for_ever, read_once
+from support.keeper_processes import MANY, client, crowd, processes, read_for_ever, read_once, running_server
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and forks are POSIX's")
 KILLS = 200
@@ -26,12 +26,8 @@ A_WHILE = 5 * 3600.0
 
 @pytest.fixture
 def server():
-    one = Server()
-    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield one
-    one.shutdown()
-    one.server_close()
+    with running_server() as one:
+        yield one
 
 
 def shelf(folder, server):

@@ -18,7 +18,7 @@ from heliograph.vendors.growatt.auth import GrowattProtocol
 from support.fleet_database import FleetStoreInLine
 from support.growatt_script import SERVER, USER
 from support.keeper_cloud import LIMITS, PLANS, CountingCloud
-from support.keeper_processes import Server
+from support.keeper_processes import running_server
 from support.keeper_store import AwaitedStore, MemoryStore
 from support.protocol_script import NOON, next_request
 
@@ -27,12 +27,8 @@ HELD_READ = ["hold", "load", "save", "release"]
 
 @pytest.fixture
 def cloud_server():
-    one = Server()
-    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield one
-    one.shutdown()
-    one.server_close()
+    with running_server() as one:
+        yield one
 
 
 class ScriptedAccount:

@@ -24,6 +24,19 @@ SHARDS = 4
 KEY = bytes(range(32))
 
 
+def with_database(url, work):
+    """Run a coroutine function with a connection pool, and return its result."""
+
+    async def run():
+        database = Database(url)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
 class Fleet:
     """A fleet with four shards and no account."""
 
