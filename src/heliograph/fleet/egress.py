@@ -31,7 +31,7 @@ _GROUP_SECONDS = 0.02
 _MAX_WAIT = 1.0
 """Seconds after which a worker that waits looks at the row again: its limits may have been raised, or it was paused."""
 _MAX_PATIENCE = 60.0
-"""Seconds that one request waits; longer ones are planned anew, so that a stopped account does not wait."""
+"""Seconds that one request waits; a longer wait is planned again, so that a stopped account does not wait."""
 
 _TAKE = """
 WITH row AS (

@@ -43,7 +43,7 @@ It must be a statement of its own: the one that writes then sees what was commit
 async def raise_token(database: Database, held: ShardToken, owner: str) -> bool:
     """Make `owner` the only writer of a shard, after writes under way; False if a newer token is there already.
 
-    A False means that somebody newer was faster: the shard must not be worked on. `StoreError` leaves that unknown; the
+    False means that a newer owner was faster: the shard must not be worked on. `StoreError` leaves that unknown; the
     call may be repeated.
     """
     rows = await database.run(

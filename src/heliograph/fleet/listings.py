@@ -16,7 +16,7 @@ PAGE_SIZE = 50
 KEY_TYPES = ("bigint", "text")
 """The types of a key: the tenant and the name."""
 STATES = ("needs_person", "new", "active", "paused", "removed")
-"""The states of an account, those first that need somebody."""
+"""The states of an account; the first ones need a person."""
 
 
 class CustomerRow(NamedTuple):

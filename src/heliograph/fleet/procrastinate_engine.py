@@ -189,7 +189,7 @@ class ProcrastinateEngine:
             while len(self._held) < target and not stop.is_set() and await self._take(own):
                 pass
         except (ConnectorException, psycopg.Error) as error:
-            # Nobody's heartbeat arrived meanwhile, so the others have one time-out to send the next one.
+            # No heartbeat arrived meanwhile, so the other workers have one time-out to send the next one.
             self._connected_at = boot_time()
             _log.warning(LogEvent("fleet.database_unavailable", worker=self._name, why=_reason(error)))
 

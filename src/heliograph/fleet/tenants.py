@@ -84,7 +84,7 @@ async def remove_member(run: Run, tenant: int, subject: str) -> bool:
     """Remove a member; return False if there is none. Raises `ConfigError` for the last admin."""
     admins = await run("SELECT subject FROM member WHERE tenant = %s AND role = 'admin'", (tenant,))
     if [one for (one,) in admins] == [subject]:
-        raise ConfigError(f"{subject} is the last admin of this tenant; make somebody else admin first")
+        raise ConfigError(f"{subject} is the last admin of this tenant; make another member admin first")
     return bool(await run("DELETE FROM member WHERE tenant = %s AND subject = %s RETURNING 1", (tenant, subject)))
 
 

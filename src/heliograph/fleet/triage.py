@@ -131,7 +131,7 @@ class TriagePage(NamedTuple):
     counts: Mapping[int, int]
     """The number of plants by urgency, of those that match all filters but the urgency and the rule."""
     rules: Mapping[str, int]
-    """The number of plants by open alarm, likewise."""
+    """The number of plants by open alarm, of the same plants."""
 
 
 def urgency_of(rule: str) -> int:

@@ -251,7 +251,7 @@ def _has_changed(before: FleetAccount, now: FleetAccount) -> bool:
 
 
 def _configured(account: FleetAccount) -> object:
-    """Return what a poller depends on, apart from secrets: these are opened anew each time and cannot be compared."""
+    """Return what a poller depends on, apart from secrets: these are decrypted at each read and cannot be compared."""
     return replace(account.account, password=_NO_SECRET, token=None), account.egress
 
 

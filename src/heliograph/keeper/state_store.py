@@ -59,7 +59,7 @@ class AsyncHeldState(Protocol):
         """Wait until limits that accounts share allow a request; raises `HeliographError` if none may be sent."""
 
     def abandon(self) -> None:
-        """Note that nobody waits for the response of the last request, which may still be under way."""
+        """Note that the response of the last request is not awaited; the request may still be under way."""
 
 
 class LoadState(Effect):

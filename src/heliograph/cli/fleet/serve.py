@@ -16,7 +16,7 @@ _SERVE = """\
   curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8770/api/v1/fleet/plants
 
 People sign in at a proxy (oauth2-proxy, Authelia and others) that reports their name in a header. The header is
-believed only if the connection comes from a trusted proxy, which has to remove it from what browsers send.
+accepted only if the connection comes from a trusted proxy, which has to remove it from what browsers send.
 """
 _TRIAGE = """\
   heliograph fleet triage                     evaluate the alarm rules of all plants every ten minutes
@@ -76,7 +76,7 @@ def _add_serve(subcommands: Any) -> None:
     serve.add_argument("--egress", default="default", metavar="NAME", help="egress of accounts imported on the page")
     # Not from the environment: the server has the key only if admins are to import accounts on the page.
     serve.add_argument("--key-file", metavar="FILE", help="file with the fleet's key, to import accounts on the page")
-    serve.add_argument("--key-command", metavar="COMMAND", help="command that prints the key, likewise")
+    serve.add_argument("--key-command", metavar="COMMAND", help="command that prints the key, instead of the file")
 
 
 def _group(subcommands: Any, name: str, sentence: str, examples: str) -> Any:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from heliograph.fleet.tenants import ApiToken, Member, Tenant
 
 _STATE_BADGES = {
-    "needs_person": Badge("needs a person", "Not polled until somebody acts", "bad"),
+    "needs_person": Badge("needs a person", "Not polled until a person acts", "bad"),
     "new": Badge("new", "Not polled yet", "quiet"),
     "active": Badge("active", "Polled", "good"),
     "paused": Badge("paused", "Not polled, by order", "warn"),

@@ -31,7 +31,7 @@ _MAX_SUBJECT = 200
 
 
 class TrustedProxies:
-    """The addresses and networks of proxies whose identity header is believed; others raise `ConfigError`."""
+    """The addresses and networks of proxies whose identity header is accepted; others raise `ConfigError`."""
 
     def __init__(self, given: Sequence[str]) -> None:
         self._networks: list[IPv4Network | IPv6Network] = []

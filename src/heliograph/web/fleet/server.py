@@ -38,7 +38,7 @@ async def serve_fleet(
             database, clock, host=host, hosts=hosts, proxies=proxies, header=header, onboarding=onboarding
         )
         await database.check()
-        # No forwarded addresses: the address of the connection decides whether the identity header is believed.
+        # No forwarded addresses: the address of the connection decides whether the identity header is accepted.
         await run_server(app, host, port, stop, ready)
     finally:
         await database.close()
