@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from heliograph import __version__
-from heliograph.core.files import remedy
+from heliograph.core.limits import remedy
 from heliograph.errors import ConfigError
 from heliograph.keeper.snapshot_file import FORMAT as SNAPSHOT_FORMAT
 from heliograph.keeper.state_format import FORMAT as STATE_FORMAT

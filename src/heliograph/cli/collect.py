@@ -19,6 +19,7 @@ from heliograph.collect import service
 from heliograph.collect.gapfill import GapFiller
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.schedule import PollPolicy
+from heliograph.core.limits import check_address_space
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import Clock
 from heliograph.outputs.factory import make_delivery_loops
@@ -88,6 +89,7 @@ async def collect_accounts(
     `more_tasks` returns further background tasks, which may read the pollers' progress and the store.
     """
     # An account, an output or a store that cannot be used at the start is a configuration error and ends the command.
+    check_address_space()
     for account in accounts:
         create_client(account)
     check_installed(config)

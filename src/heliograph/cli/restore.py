@@ -14,7 +14,8 @@ from heliograph.cli.archive import CONFIG, PASSWORDS, STORE, ArchiveReader
 from heliograph.cli.options import add_command, add_store_option
 from heliograph.cli.terminal import print_json, print_wrapped
 from heliograph.config import STORE as STORE_VARIABLE
-from heliograph.core.files import config_path, data_folder, remedy
+from heliograph.core.files import config_path, data_folder
+from heliograph.core.limits import remedy
 from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
 from heliograph.keeper.state import AccountState

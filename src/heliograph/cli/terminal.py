@@ -105,7 +105,7 @@ def report_failure(error: Exception, about: str = "") -> int:
 
         print_error(f"the emulator needs {error.name}, which is not installed: {extra_command('emulator')}")
         return 2
-    from heliograph.core.files import limit_reached  # noqa: PLC0415 - errors only
+    from heliograph.core.limits import limit_reached  # noqa: PLC0415 - errors only
 
     if (why := limit_reached(error)) or (isinstance(error, OSError) and (why := error.strerror or "")):
         print_error(f"{about}{why}")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from heliograph.core.files import limit_reached
+from heliograph.core.limits import limit_reached
 from heliograph.errors import HeliographError
 from heliograph.eventlog import LogEvent
 

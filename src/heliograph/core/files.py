@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, EAGAIN, EDQUOT, EFBIG, ELOOP, EMFILE, ENFILE, ENOMEM, ENOSPC, EWOULDBLOCK
+from errno import EACCES, EAGAIN, ELOOP, EWOULDBLOCK
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +16,6 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 HOME_VARIABLE = "HELIOGRAPH_HOME"
-
-_NO_THREAD = "can't start new thread"
-"""The text of Python's `RuntimeError`, which has no code."""
-_MORE_SPACE = "free disk space"
-_MORE_FILES = "raise the limit of open files (`ulimit -n`, or LimitNOFILE= of the service)"
-_MORE_MEMORY = (
-    "free memory, or raise its limit or that of threads (`ulimit -v`, `ulimit -u`; of a service: MemoryMax=, TasksMax=)"
-)
-_REMEDIES = {
-    ENOSPC: _MORE_SPACE,
-    EDQUOT: _MORE_SPACE,
-    EFBIG: f"{_MORE_SPACE}, or raise the limit of the file size (`ulimit -f`, or LimitFSIZE= of the service)",
-    EMFILE: _MORE_FILES,
-    ENFILE: _MORE_FILES,
-    ENOMEM: _MORE_MEMORY,
-}
 
 
 def file_lock(path: Path) -> BaseFileLock:
@@ -155,22 +139,6 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def remedy(error: OSError) -> str:
-    """Return what the user can do about a limit of this machine, "" if the error has another cause."""
-    return _REMEDIES.get(error.errno or 0, "")
-
-
-def limit_reached(error: Exception) -> str:
-    """Return which limit of this machine an exception reports, with its remedy; "" if it has another cause."""
-    if isinstance(error, OSError):
-        return f"{error.strerror}; {remedy(error)}" if remedy(error) else ""
-    if isinstance(error, MemoryError):
-        return f"no memory; {_MORE_MEMORY}"
-    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
-        return f"no thread could be started; {_MORE_MEMORY}"
-    return ""
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

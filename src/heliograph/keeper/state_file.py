@@ -13,7 +13,8 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from heliograph.core.files import HeldFileLock, remedy, write_atomic
+from heliograph.core.files import HeldFileLock, write_atomic
+from heliograph.core.limits import remedy
 from heliograph.errors import StoreError
 from heliograph.keeper.state import COMPACT, AccountState
 from heliograph.keeper.state_format import (

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from heliograph.core.files import file_lock, remedy
+from heliograph.core.files import file_lock
+from heliograph.core.limits import remedy
 from heliograph.errors import StoreError
 from heliograph.settings.models import Change, ChangeState, Order, OrderKind
 

@@ -13,7 +13,7 @@ from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from heliograph.core import files
+from heliograph.core import files, limits
 from heliograph.errors import StoreError, StoreInUse
 from heliograph.eventlog import LogEvent
 from heliograph.store.copying import readable, recent_batches
@@ -390,7 +390,7 @@ def store_errors(path: Path) -> Iterator[None]:
         advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
         raise StoreError(f"{path}: {error}{advice}") from error
     except OSError as error:
-        advice = f" ({advice})" if (advice := files.remedy(error)) else ""
+        advice = f" ({advice})" if (advice := limits.remedy(error)) else ""
         raise StoreError(f"{path}: {error.strerror or error}{advice}") from error
     except (OverflowError, UnicodeError) as error:
         raise StoreError(f"{path}: a value that cannot be stored: {error}") from error

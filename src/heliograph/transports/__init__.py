@@ -59,7 +59,7 @@ async def send_async(
     """Send a request over the default transport of the event loop, as described at `BlockingTransport.send`."""
     try:
         pool = load_pool()
-    except OSError as error:  # no file can be opened
+    except OSError as error:  # a limit of open files or memory
         raise out_of_resources(request, error, sent=False) from None
     response: Response = await pool.send_async(request, timeout, clock)
     return response

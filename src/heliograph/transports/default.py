@@ -39,7 +39,7 @@ def send(request: Request, timeout: float, clock: Callable[[], float]) -> Respon
             _untrusted.add(host_of(request))
     try:
         pool = load_pool()
-    except OSError as error:  # no file can be opened
+    except OSError as error:  # a limit of open files or memory
         raise out_of_resources(request, error, sent=False) from None
     response: Response = pool.send(request, timeout, clock)
     return response
