@@ -9,7 +9,7 @@ demo: $(VENV)/ready
 	@$(BIN)/heliograph demo
 
 test: $(VENV)/ready  ## a file's tests run in one process; files are distributed over the cores
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-py:  ## the tests on another Python, in an environment of its own: make test-py PYTHON=python3.13 [TESTS="tests/core"]
 	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \

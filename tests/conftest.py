@@ -66,6 +66,9 @@ SLOW = {
 }
 """Files whose tests are left out by `make quick`: programs, browsers, servers and long property tests."""
 
+LONGEST = {TESTS / "fleet/test_acceptance.py"}
+"""Files that take minutes; at the end of a run, one process would wait for the other."""
+
 PACKAGES = ("chromium", "fish", "mosquitto", "openssl", "prometheus", "zsh")
 """System packages that enable tests; a skip's reason names the package it needs."""
 
@@ -105,7 +108,8 @@ def broker(tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of slow files."""
+    """Mark the tests of slow files, and run the longest files first: xdist gives each file to one process."""
+    items.sort(key=lambda item: item.path not in LONGEST)
     for item in items:
         if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW:
             item.add_marker(pytest.mark.slow)
