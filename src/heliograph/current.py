@@ -72,7 +72,7 @@ class PlantState:
     """The state of a plant; a value that is unknown now is None.
 
     Powers are included if the newest sample is live or stale, daily counters of today (plant time), lifetime totals
-    always. What the newest sample lacks of these is taken from earlier samples, and so is the state of charge for at
+    always. Values that the newest sample lacks are taken from earlier samples, and so is the state of charge for at
     most three poll intervals, at least an hour. A daily counter of an earlier sample is advanced to the newest one by
     the power since then.
     """

@@ -35,7 +35,7 @@ class Quality(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event is about."""
+    """Kinds of events."""
 
     FAULT = "fault"
     WARNING = "warning"
@@ -131,7 +131,7 @@ class DeviceSnapshot(MetricValues):
     measurements: Mapping[str, float | str | None] = field(default_factory=dict)
     """Voltages, currents, temperatures, states by the names of `metrics/device.py`; only those the device reports."""
     oddities: Mapping[str, str] = field(default_factory=dict)
-    """What could not be used in the device's answer, with an example."""
+    """Values of the response that could not be used, with an example."""
     raw: Mapping[str, float] = field(default_factory=dict)
     """The numbers of a device of an unknown family, by the vendor's names."""
 

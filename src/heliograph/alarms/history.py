@@ -70,7 +70,7 @@ class SlotHistory:
         self._soc_ranges: dict[int, tuple[float, float]] = {}
         self._best: dict[int, array[float]] = {}
         self.day_parts: dict[tuple[str, int], float | None] = {}
-        """What the rules computed of days that are over, by rule and day."""
+        """Results of the rules for days that are over, by rule and day."""
         self.similar: tuple[int, list[SlotHistory]] | None = None
         """The neighbours whose yield went along with this plant's, and the day on which they were chosen."""
 

@@ -142,7 +142,7 @@ RULES = {
 
 
 class AlarmSubject(NamedTuple):
-    """What an alarm is about: a plant, or an account if `plant` is empty."""
+    """The subject of an alarm: a plant, or an account if `plant` is empty."""
 
     vendor: str
     plant: str = ""
@@ -150,7 +150,7 @@ class AlarmSubject(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What a rule finds: whether its condition holds, None if that cannot be judged now, and what was seen."""
+    """The result of a rule: whether its condition holds, None if that cannot be judged now, and what was seen."""
 
     rule: str
     holds: bool | None

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class SentNotice(NamedTuple):
-    """What was last announced of an alarm: the time of that change of its state, and when."""
+    """The last announcement of an alarm: the time of that change of its state, and when."""
 
     change: int
     at: int

@@ -1,4 +1,4 @@
-"""What the rules read of a plant and of an account. Pure."""
+"""The values of a plant and of an account that the rules read. Pure."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _BLOCK = 1 << 20
 
 @dataclass(kw_only=True)
 class Manifest:
-    """What a backup contains, and which versions can read it."""
+    """The contents of a backup, and the versions that can read it."""
 
     program: str = __version__
     created_at: str
@@ -52,7 +52,7 @@ class Manifest:
     secrets: bool
     """Whether passwords, tokens and sessions are included."""
     left_out: list[str] = field(default_factory=list)
-    """What is not included, as texts for the user."""
+    """Parts that are not included, as texts for the user."""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Size and SHA-256 of each file by its name in the archive."""
 

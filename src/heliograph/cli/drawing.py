@@ -1,4 +1,4 @@
-"""What tables and texts are drawn with: rich (the extra `cli`), or plain text without it."""
+"""Drawing of tables and texts: by rich (the extra `cli`), or as plain text without it."""
 
 from __future__ import annotations
 

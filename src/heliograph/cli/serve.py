@@ -35,7 +35,7 @@ _EXAMPLES = """\
   curl http://127.0.0.1:8765/metrics
 """
 WEB_PACKAGES = ("starlette", "uvicorn", "h11", "htpy", "youplot", "anyio", "markupsafe")
-"""What the page imports, also while it answers."""
+"""Modules that the page imports, also while it answers."""
 
 
 def add_serve(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""What an account's poller warns about, each once until it changes."""
+"""Warnings of an account's poller, each logged once until it changes."""
 
 from __future__ import annotations
 

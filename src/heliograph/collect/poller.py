@@ -219,7 +219,7 @@ class AccountPoller:
         self.progress.problem = None
         if self._gap_filler is not None:
             try:
-                # What the next polls need is not spent.
+                # The requests that the next polls need are not spent.
                 free = budget.free - self._expected - _USUAL_EXTRA
                 elapsed = min(now - self._filled_at, DAY) if self._filled_at is not None else 0.0
                 allowance = max(self._cost, budget.daily * POLL_SHARE * elapsed / DAY)

@@ -1,4 +1,4 @@
-"""What a poller reads from the store: counter states, daylight, poll statuses, the requests of a backfill, curves."""
+"""The state that a poller reads from the store: counters, daylight, poll statuses, requests of a backfill, curves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SUNNY = 20.0
 
 
 class StoredState(NamedTuple):
-    """What a poller reads from the store."""
+    """The state of an account that a poller reads from the store."""
 
     counters: CounterStates
     sunny: tuple[float, ...] = ()

@@ -60,7 +60,7 @@ class Sleep(NamedTuple):
 
 
 HttpFlow = Generator[Request | Sleep | Effect, Any, T]
-"""What a client runs: requests, sleeps and effects; it is sent their results."""
+"""A generator that a client runs: it yields requests, sleeps and effects, and is sent their results."""
 
 
 class Credentials(NamedTuple):

@@ -36,7 +36,7 @@ class _Rejected(Exception):
 
 
 class ServedApplication(Protocol):
-    """What the server serves: the emulator, or a recording."""
+    """The application that the server serves: the emulator, or a recording."""
 
     second_port: int | None
 

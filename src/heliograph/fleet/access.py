@@ -32,7 +32,7 @@ _SET_LIMITS = """SELECT set_config('role', %s, true), set_config('heliograph.rea
 
 
 class Role(IntEnum):
-    """What a member may do in a tenant; each role includes those before it."""
+    """Rights of a member in a tenant; each role includes those before it."""
 
     VIEWER = 1
     """Sees plants, customers, accounts and reports."""

@@ -67,7 +67,7 @@ class CsvRow(NamedTuple):
     server: str
     """The address of the server."""
     identity: Secret
-    """What identifies the account at its server: the user name, or a hash of the token."""
+    """The identity of the account at its server: the user name, or a hash of the token."""
     customer: str
     tags: tuple[str, ...]
     egress: str

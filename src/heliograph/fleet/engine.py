@@ -47,7 +47,7 @@ class WorkerReport(NamedTuple):
     is_draining: bool
     shards: tuple[int, ...]
     figures: Mapping[str, object]
-    """What the worker reported about itself."""
+    """The last report of the worker."""
 
 
 class ShardReport(NamedTuple):
@@ -79,7 +79,7 @@ class Engine(Protocol):
 
 
 class EngineAdministration(Protocol):
-    """What the commands of an operator need of an engine."""
+    """The part of an engine that an operator's commands use."""
 
     async def add_shards(self, shards: Mapping[int, str]) -> None:
         """Create the engine's tables if they are missing, and a job for each shard that has none, by its egress."""

@@ -1,4 +1,4 @@
-"""What a worker counts and measures, as JSON for its heartbeat and as Prometheus text."""
+"""Counters and measurements of a worker, as JSON for its heartbeat and as Prometheus text."""
 
 from __future__ import annotations
 

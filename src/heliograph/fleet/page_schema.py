@@ -81,7 +81,7 @@ _RIGHTS = {
     "day": "SELECT",
     "audit": "SELECT, INSERT",
 }
-"""What the role of the page may do at all; user names, secrets and sessions of accounts are not among it."""
+"""Grants of the page's role; user names, secrets and sessions of accounts are not among them."""
 _VISIBLE = {
     "tenant": f"id = {_READABLE}",
     # Rows of the store belong to a series; `plant`, with its own policy, says whose it is.

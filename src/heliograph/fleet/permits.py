@@ -38,7 +38,7 @@ class RequestCount(NamedTuple):
 
 
 class StateWrite(NamedTuple):
-    """What one account writes through the fence: a permit or its end, request counts, and its state if it changed."""
+    """The writes of one account through the fence: a permit or its end, request counts, and its state if it changed."""
 
     account: int
     held: ShardToken

@@ -1,4 +1,4 @@
-"""What a person does about plants: alarms answered, customers and tags set. Each is in the audit log."""
+"""Actions of a person about plants: alarms answered, customers and tags set. Each is in the audit log."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class FencedStore(PostgresStore):
 
     def __init__(self, url: str, *, create: bool = False) -> None:
         self._infos: dict[Series, SeriesInfo] = {}
-        """What is stored of each series: every poll reports names and zones, which hardly ever change."""
+        """The stored description of each series: every poll reports names and zones, which hardly ever change."""
         super().__init__(url, create=create)
 
     def write(self, batch: Batch) -> None:
@@ -145,7 +145,7 @@ def _to_question_marks(statement: str) -> str:
 
 _Waiting = tuple[FencedBatch, "asyncio.Future[bool]"]
 _REJECTED = (psycopg.DataError, psycopg.IntegrityError, OverflowError, ValueError, StoreError)
-"""What a batch fails with that no retry can store; other errors are the database's."""
+"""Errors of a batch that no retry can store; other errors are the database's."""
 
 
 class SampleWriter(StoreThread):

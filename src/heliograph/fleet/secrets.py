@@ -1,6 +1,6 @@
 """Sealing of passwords, tokens, user names and sessions, so that the database alone opens no account.
 
-AES-256-GCM with a random nonce per value. What a value belongs to is authenticated with it: a value that is copied to
+AES-256-GCM with a random nonce per value. The owner of a value is authenticated with it: a value that is copied to
 another row, or to another column, does not open. The keys are in a file or the output of a command, one per line:
 
     1 q83v…=

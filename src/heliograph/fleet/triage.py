@@ -24,7 +24,7 @@ ACCOUNT_RULE = "account"
 """Stands in `plant_alarm` for an account that needs a person; all others are the names of alarm rules."""
 ACCOUNT, ERROR, WARNING, INFO, OK = range(5)
 URGENCIES = {"account": ACCOUNT, "error": ERROR, "warning": WARNING, "info": INFO, "ok": OK}
-"""What a plant needs a person for, the most urgent first, with the stored number."""
+"""Reasons for which a plant needs a person, the most urgent first, with the stored number."""
 LIVE_SECONDS = 3600
 """Age up to which a power or a state of charge is shown."""
 OPEN = "(answered_at IS NULL OR answered_at < raised_at OR snoozed_until <= %(now)s)"

@@ -79,7 +79,7 @@ LIMITS = Growatt.default_limits._replace(enough_logins=2)
 _REFUSED = "502"
 """The code of a refused password in a login's answer."""
 
-# What growattServer returns if the member is missing; {} for every other call.
+# The result of growattServer if the member is missing; {} for every other call.
 _EMPTY: dict[str, Any] = {"plant_list": [], "plant_list_page": []}
 
 

@@ -26,7 +26,7 @@ def date_range(start: date | None, end: date | None) -> tuple[date, date]:
 
 
 class TokenCalls(Protocol):
-    """What a device needs of the client."""
+    """The part of the client that devices use."""
 
     def fetch(self, operation: str, path: str, /, **params: Any) -> Any:
         """Send a GET and return the data of the answer."""

@@ -43,7 +43,7 @@ def account_name(vendor: str, server: str, username: str) -> str:
 
 
 class _ParsedFile(NamedTuple):
-    """What was read from a state file."""
+    """The contents of a state file."""
 
     state: AccountState | None
     """None if the file is damaged."""

@@ -53,7 +53,7 @@ class HeldState(Protocol):
 
 
 class AsyncHeldState(Protocol):
-    """What a `HeldState` with `is_async = True` has besides: its account shares limits, and may get another owner."""
+    """A `HeldState` with `is_async = True`, whose account shares limits and may get another owner."""
 
     async def admit(self, *, is_login: bool) -> None:
         """Wait until limits that accounts share allow a request; raises `HeliographError` if none may be sent."""

@@ -63,7 +63,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class SendsDeviceMetrics(Protocol):
-    """What a sink has that can send device metrics."""
+    """A sink that can send device metrics."""
 
     device_metrics: bool
     """Whether it does."""

@@ -1,4 +1,4 @@
-"""What a battery planner asks for, as settings of a device: charge, discharge, or neither, for part of a day. Pure.
+"""Commands of a battery planner as settings of a device: charge, discharge, or neither, for part of a day. Pure.
 
 Three kinds of devices store it differently: one switch for charging now (GoodWe), one setting per mode with all its
 windows (SPH, SPA), and one setting per window (MIN, NOAH). The names of the settings say which one it is. A curtailment

@@ -51,7 +51,7 @@ class StoredSample(NamedTuple):
 
 
 class StoredMeasurements(NamedTuple):
-    """What one device measured at one time, by the names of `metrics/device.py`; an absent or None value is a gap."""
+    """Values of one device at one time, by the names of `metrics/device.py`; an absent or None value is a gap."""
 
     series: Series
     measured_at: int

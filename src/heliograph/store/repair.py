@@ -42,7 +42,7 @@ _ATTEMPTS = 20
 
 
 class CopiedFile(NamedTuple):
-    """What was read of one file; `damage` is the first error of a damaged one."""
+    """The rows read from one file; `damage` is the first error of a damaged one."""
 
     name: str
     damage: str | None

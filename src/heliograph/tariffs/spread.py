@@ -23,7 +23,7 @@ _WATT_SECONDS = 3_600_000
 
 
 class Slot(NamedTuple):
-    """What was measured in a span of time: the highest counter of the day in kWh, and the mean power in W."""
+    """Measurements of a span of time: the highest counter of the day in kWh, and the mean power in W."""
 
     start: int
     end: int

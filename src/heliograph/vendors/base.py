@@ -74,10 +74,10 @@ class LivePoll(NamedTuple):
 
 
 class BaseSolarClient(Protocol):
-    """What blocking and async clients have in common; nothing here sends a request."""
+    """The common part of blocking and async clients; nothing here sends a request."""
 
     default_limits: ClassVar[Limits]
-    """What the vendor API allows within 24 hours."""
+    """The requests and logins that the vendor API allows within 24 hours."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class SolarClient(BaseSolarClient, Protocol):
 
 @runtime_checkable
 class TokenClient(Protocol):
-    """What a blocking client of a token API has besides."""
+    """A blocking client of a token API."""
 
     def access_problem(self) -> str:
         """Fetch why the token reports no devices, with the remedy; empty if it may read the first device."""
@@ -183,7 +183,7 @@ class TokenClient(Protocol):
 
 @runtime_checkable
 class ReportsMissingValues(Protocol):
-    """What a client has whose API may withhold values of a plant."""
+    """A client whose API may withhold values of a plant."""
 
     def missing_values(self) -> Mapping[str, str]:
         """Return why values of a plant are missing, with the remedy, by plant id; nothing is sent."""
@@ -191,7 +191,7 @@ class ReportsMissingValues(Protocol):
 
 @runtime_checkable
 class ReportsEvents(Protocol):
-    """What an async client has whose API has a fault log."""
+    """An async client whose API has a fault log."""
 
     def events(self, plant_id: str, day: date | None = None) -> Awaitable[tuple[VendorEvent, ...]]:
         """Fetch the newest entries of a plant's fault log; if it is read by day, those of `day`, default: today.

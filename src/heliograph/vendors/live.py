@@ -1,8 +1,8 @@
 """Live polls of an account: the fewest requests that report all powers, and counters only as often as they are due.
 
 A single plant is polled by the call that reports its powers. An account with several plants is polled by its plant
-list; the power flows of hybrids and the counters of all plants are fetched in rotation (ADR 0020). What the polls need
-to know of each plant is stored in `session.facts["live"]`.
+list; the power flows of hybrids and the counters of all plants are fetched in rotation (ADR 0020). The facts about each
+plant that the polls need are stored in `session.facts["live"]`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _DAY_END = 1800.0
 
 
 class ListedPlant(NamedTuple):
-    """What a plant list reports of one plant."""
+    """The values of one plant in a plant list."""
 
     power: float | None
     """Solar power in W."""

@@ -29,7 +29,7 @@ _MIN_COUNTER_ROWS = 14
 
 
 class ReadRules(NamedTuple):
-    """What the options say about the cells of a file; None is found out from the file."""
+    """The format of a file's cells as the options state it; None is found out from the file."""
 
     unit: str | None = None
     decimal: str | None = None

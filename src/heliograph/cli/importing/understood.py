@@ -1,4 +1,4 @@
-"""What a file was understood to contain: which column is which energy, and whether its values are plausible."""
+"""The detected contents of a file: which column is which energy, and whether its values are plausible."""
 
 from __future__ import annotations
 

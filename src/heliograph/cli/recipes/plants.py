@@ -1,4 +1,4 @@
-"""What a recipe is made from: the user's plants, what they measure, and where other programs find their values."""
+"""The input of a recipe: the user's plants, what they measure, and where other programs find their values."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _CURVE_EXCESS, _CURVE_ERROR = 0.3, 0.1
 
 
 class SampleContext(NamedTuple):
-    """What is known about a sample: its time in the plant's calendar, and the energy that is possible."""
+    """The context of a sample: its time in the plant's calendar, and the energy that is possible."""
 
     at: int
     day: int

@@ -126,7 +126,7 @@ class Recording(NamedTuple):
     pseudonyms: Pseudonyms
     requests: int
     snapshots: tuple[Snapshot, ...]
-    """What the recorded plants had, not masked."""
+    """Models and firmware of the recorded plants, not masked."""
     stopped: str = ""
     """Why it ended early."""
 

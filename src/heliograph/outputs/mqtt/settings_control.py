@@ -94,7 +94,7 @@ class ControlledDevice:
 
 
 class CommandTarget(NamedTuple):
-    """What a command topic changes; `device` None for a topic of no setting that may be written."""
+    """The setting that a command topic changes; `device` None for a topic of no setting that may be written."""
 
     device: ControlledDevice | None
     setting: str = ""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOCK_HOURS = 24.0
 _BLOCK_PAGES = (b"aliyun", b"request has been", b"ua acl", b"captcha")
-"""What the pages of the firewall and of the web server's blacklist contain; a block is never worked around."""
+"""Texts on the pages of the firewall and of the web server's blacklist; a block is never worked around."""
 _UNKNOWN = "Check the plant and serial number, and that the call fits the device's family"
 _OFFLINE = (
     "It is offline or slow: asleep at night, or without network. Try again when the app shows it online. If it is "

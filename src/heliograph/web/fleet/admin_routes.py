@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Onboarding(NamedTuple):
-    """What imports accounts: a connection that may write them, and the key that seals their secrets."""
+    """The connection that may write accounts, and the key that seals their secrets."""
 
     database: Database
     box: SecretBox

@@ -31,7 +31,7 @@ class PartGroup(NamedTuple):
     part: str
     """The name of a part without its number."""
     row: str
-    """What one row is called."""
+    """The name of a row."""
 
 
 _GROUPS = (
