@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, tzinfo
+from errno import EADDRINUSE
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -101,6 +102,9 @@ def serve_until_stopped(application: ServedApplication, options: EmulatorOptions
     try:
         asyncio.run(main())
     except OSError as error:
-        wanted = " and ".join(str(port or "any") for port in (options.port, options.second_port))
-        raise ConfigError(f"cannot listen on {options.host}, ports {wanted}: {error.strerror or error}") from error
+        wanted = " and ".join(str(port) for port in (options.port, options.second_port) if port) or "0"
+        # asyncio adds the address, which the sentence contains already.
+        why = (error.strerror or str(error)).rpartition("): ")[2]
+        advice = "; another program uses it. Port 0 selects a free port" if error.errno == EADDRINUSE else ""
+        raise ConfigError(f"cannot listen on {options.host} port {wanted}: {why}{advice}") from error
     return 0
