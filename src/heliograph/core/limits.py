@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSPC
-from pathlib import Path
 
 NEEDED_MEGABYTES = 320
 """Free address space that an async client needs for its threads and the HTTP library.
@@ -59,7 +58,8 @@ def check_address_space() -> None:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return
-    used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    with open("/proc/self/statm", encoding="ascii") as sizes:  # noqa: PTH123 - clients do not import pathlib
+        used = int(sizes.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     free = max(0, limit - used) // 2**20
     if free < NEEDED_MEGABYTES:
         raise OSError(ENOMEM, f"{free} MB of address space are left, {NEEDED_MEGABYTES} MB are needed")
