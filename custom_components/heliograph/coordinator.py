@@ -155,19 +155,21 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
                 if node in accounts or system.find(node) is not None:
                     continue
                 if selected and node in self.plant_choices and node not in selected:
-                    self.remove_device(device.id)
+                    self.remove_device(node)
                 else:
                     missing[node] = device.name_by_user or device.name or node
         return missing
 
-    def remove_device(self, device_id: str) -> None:
-        """Remove a device and its entities from this entry, with the devices that belong to it."""
+    def remove_device(self, node: str) -> None:
+        """Remove the device of a node and its entities from this entry, with the devices that belong to it."""
         registry = dr.async_get(self.hass)
-        for device in dr.async_entries_for_config_entry(registry, self.config_entry.entry_id):
-            if device_id in (device.id, device.via_device_id):
-                registry.async_update_device(device.id, remove_config_entry_id=self.config_entry.entry_id)
-                for node in nodes_of(device):
-                    self._registered.pop(node, None)
+        devices = dr.async_entries_for_config_entry(registry, self.config_entry.entry_id)
+        removed = {device.id for device in devices if node in nodes_of(device)}
+        for device in devices:
+            if device.id in removed or device.via_device_id in removed:
+                registry.async_remove_device(device.id)
+                for one in nodes_of(device):
+                    self._registered.pop(one, None)
 
     def account_device(self, account: AccountNow) -> dr.DeviceInfo:
         """Return the link of an entity to its account's device."""

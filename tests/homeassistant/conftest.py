@@ -123,7 +123,9 @@ def persistent_database():
 
 @pytest.fixture(autouse=READY)
 def _no_traceback(caplog):
-    """Check that the integration has logged no traceback."""
+    """Check that the integration has logged no traceback, and that core has reported no use of a deprecated API."""
     yield
     records = caplog.get_records("call")
     assert [one.getMessage() for one in records if one.exc_info and one.levelno >= logging.WARNING] == []
+    reported = [one.getMessage() for one in records if "Detected that custom integration" in one.getMessage()]
+    assert [one for one in reported if "'heliograph'" in one and "blocking call" not in one] == []

@@ -151,4 +151,5 @@ def settings_with(entry, *names):
 
 def device_id_of(hass, settings):
     """Return the id of a device in the registry."""
-    return dr.async_get(hass).async_get_device(identifiers={(DOMAIN, settings.node)}).id
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), settings.config_entry.entry_id)
+    return next(one.id for one in devices if (DOMAIN, settings.node) in one.identifiers)
