@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import voluptuous as vol
-from homeassistant.config_entries import ConfigFlow, OptionsFlow
+from homeassistant.config_entries import ConfigEntryState, ConfigFlow, OptionsFlow
 from homeassistant.const import (
     CONF_PASSWORD,
     CONF_TIME_ZONE,
@@ -268,7 +268,11 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
         others = self.hass.config_entries.async_entries(DOMAIN)
         if any(one.unique_id == unique_id and one.entry_id != entry.entry_id for one in others):
             return self.async_abort(reason="already_configured")
-        return self.async_update_reload_and_abort(entry, data=data, unique_id=unique_id)
+        is_changed = self.hass.config_entries.async_update_entry(entry, data=data, unique_id=unique_id)
+        if not is_changed or entry.state is not ConfigEntryState.LOADED:
+            # Otherwise the listener of the loaded entry does it; from 2026.12 on, core refuses to do both.
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_abort(reason=f"{self.source}_successful")
 
 
 class HeliographOptionsFlow(OptionsFlow):
