@@ -191,7 +191,10 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
         info = VENDORS[vendor]
         region = selector.SelectSelector(
             selector.SelectSelectorConfig(
-                options=list(info.regions), custom_value=True, mode=selector.SelectSelectorMode.DROPDOWN
+                options=list(info.regions),
+                custom_value=True,
+                mode=selector.SelectSelectorMode.DROPDOWN,
+                translation_key="region",
             )
         )
         by_name = vol.Optional if info.token_client else vol.Required

@@ -208,6 +208,11 @@ def test_forms_explain_every_field():
         assert f"async_step_{vendor}" in SOURCES["config_flow.py"]
 
 
+def test_regions_of_accounts_have_texts():
+    wanted = {region for info in VENDORS.values() for region in info.regions}
+    assert ENGLISH["selector"]["region"]["options"].keys() == wanted
+
+
 def test_errors_of_forms_have_texts():
     flow = SOURCES["config_flow.py"]
     named = set(re.findall(r'"base": "(\w+)"', flow)) | {"invalid_url"}

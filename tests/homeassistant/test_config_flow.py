@@ -53,10 +53,16 @@ async def test_wrong_token_is_reported_at_its_field_and_can_be_corrected(hass, h
     await remove(hass, result["result"])
 
 
-@pytest.mark.parametrize("address", ["solar", "ftp://127.0.0.1", "http://", "http://me:secret@127.0.0.1", "http://[1"])
+@pytest.mark.parametrize("address", ["", "my solar", "ftp://127.0.0.1", "http://", "me:secret@127.0.0.1", "http://[1"])
 async def test_an_address_that_is_none_is_reported(hass, address):
     result = await submit(hass, await choose(hass, "api"), {"url": address, "verify_ssl": True})
     assert result["errors"] == {"url": "invalid_url"}
+
+
+async def test_an_address_without_a_scheme_is_one(hass, home_server):
+    entry = await add_api(hass, home_server.url.removeprefix("http://"))
+    assert entry.data["url"] == home_server.url
+    await remove(hass, entry)
 
 
 async def test_nobody_at_the_address_is_reported(hass):
