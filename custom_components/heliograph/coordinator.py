@@ -24,7 +24,7 @@ from .source import AuthError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from homeassistant.core import HomeAssistant
+    from homeassistant.core import Event, HomeAssistant
 
     from heliograph.settings import Order
 
@@ -77,9 +77,16 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
 
     async def async_shutdown(self) -> None:
         """End the door's work and the repairs of this entry."""
+        await self.async_end_work()
+        self._issues.clear()
+
+    async def async_end_work(self, _: Event | None = None) -> None:
+        """End the door's work, because Home Assistant stops: core unloads no entry then.
+
+        The repairs stay, so that those are still ignored after the next start that the user ignores.
+        """
         await super().async_shutdown()
         await self.source.stop()
-        self._issues.clear()
 
     async def _describe_settings(self, system: SystemNow) -> None:
         """Find the settings of devices that have not been seen before; nothing is sent."""

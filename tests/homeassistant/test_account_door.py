@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from custom_components.heliograph import account
 from custom_components.heliograph.diagnostics import async_get_config_entry_diagnostics
 from entries import DOMAIN, add_account, allow_writing, enable, remove
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
+
+from heliograph.store.sqlite import unclean_marker
 
 
 async def requests(hass, emulator):
@@ -34,6 +37,14 @@ async def test_a_restart_sends_no_login_and_polls_only_when_due(hass, live_emula
     assert {one.entity_id for one in hass.states.async_all("sensor")} >= states.keys()
     await remove(hass, entry)
     assert blocking_calls() == []
+
+
+async def test_the_store_is_closed_when_home_assistant_stops(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    marker = unclean_marker(account.entry_folder(hass, entry.entry_id) / "heliograph.db")
+    assert marker.exists()
+    await hass.async_stop()
+    assert not marker.exists()
 
 
 async def test_states_are_the_truth(hass, live_emulator):
