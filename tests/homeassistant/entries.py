@@ -87,19 +87,28 @@ def issues(hass):
 
 async def issue_of(hass, key):
     """Return a repair once there is one."""
-    exists = asyncio.Event()
+    await _repairs_change(hass, lambda: key in issues(hass))
+    return issues(hass)[key]
+
+
+async def end_of_issue(hass, key):
+    """Wait until there is no such repair."""
+    await _repairs_change(hass, lambda: key not in issues(hass))
+
+
+async def _repairs_change(hass, is_reached):
+    reached = asyncio.Event()
 
     @callback
     def check(_):
-        if key in issues(hass):
-            exists.set()
+        if is_reached():
+            reached.set()
 
     cancel = hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, check)
     check(None)
     async with asyncio.timeout(90):
-        await exists.wait()
+        await reached.wait()
     cancel()
-    return issues(hass)[key]
 
 
 async def allow_writing(hass, entry):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from pathlib import Path
 
 import pytest
 from custom_components.heliograph import config_flow
@@ -70,24 +72,39 @@ async def test_nobody_at_the_address_is_reported(hass):
     assert result["errors"] == {"base": "cannot_connect"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "key"),
-    [
-        (response(200, b"<html>my printer</html>"), "not_heliograph"),
-        (response(404, b"nothing here"), "not_heliograph"),
-        (response(404, b'{"detail": "unknown path"}', Content_Type="application/problem+json"), "unsupported_api"),
-        (response(302, b"", Location="http://127.0.0.1/"), "not_heliograph"),
-        (response(421, b"{}"), "host_rejected"),
-        (response(503, b"{}"), "api_busy"),
-        (response(400, b"{}"), "unsupported_api"),
-        (response(200, b'{"plants": 3}'), "unexpected_answer"),
-        (response(200, b"[]"), "unexpected_answer"),
-    ],
-)
+MESSAGES = json.loads((Path(config_flow.__file__).parent / "translations" / "en.json").read_text("utf-8"))["exceptions"]
+ANSWERS = [
+    (response(200, b"<html>my printer</html>"), "not_heliograph"),
+    (response(404, b"nothing here"), "not_heliograph"),
+    (response(404, b'{"detail": "unknown path"}', Content_Type="application/problem+json"), "unsupported_api"),
+    (response(302, b"", Location="http://127.0.0.1/"), "not_heliograph"),
+    (response(421, b"{}"), "host_rejected"),
+    (response(503, b"{}"), "api_busy"),
+    (response(400, b"{}"), "unsupported_api"),
+    (response(200, b'{"plants": 3}'), "unexpected_answer"),
+    (response(200, b"[]"), "unexpected_answer"),
+]
+"""What another program, or another version of Heliograph, answers, and the key of the text about it."""
+
+
+@pytest.mark.parametrize(("answer", "key"), ANSWERS)
 async def test_another_program_at_the_address_is_reported(hass, other_service, answer, key):
     other_service.reply = lambda request: answer
     result = await submit(hass, await choose(hass, "api"), {"url": other_service.url, "verify_ssl": True})
     assert result["errors"] == {"base": key}
+
+
+@pytest.mark.parametrize(("answer", "key"), [(None, "cannot_connect"), *ANSWERS])
+async def test_an_entry_whose_door_answers_otherwise_says_why_and_is_tried_again(hass, other_service, answer, key):
+    other_service.reply = lambda request: answer
+    address = other_service.url if answer else free_address()
+    entry = MockConfigEntry(domain=DOMAIN, data={"door": "api", "url": address, "token": TOKEN}, title="Roof")
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason.startswith(MESSAGES[key]["message"].partition("{")[0].rstrip("."))
+    assert "{" not in entry.reason
+    await remove(hass, entry)
 
 
 async def test_a_heliograph_is_added_once(hass, home_server):
@@ -219,6 +236,26 @@ async def test_credentials_that_do_not_work_are_reported(hass, live_emulator, gi
     server = given.get("server", live_emulator.ready["growatt"])
     given = given | {"server": free_address() if server == "closed" else server}
     result = await submit(hass, await choose(hass, "account", "growatt"), given)
+    assert (result["type"], result["errors"]) == ("form", {"base": key})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("vendor", "faults", "key"),
+    [
+        ("growatt", {"block": ""}, "account_blocked"),
+        ("goodwe", {"rate": 0}, "throttled"),
+        ("goodwe", {"agreement": ""}, "terms_not_accepted"),
+        ("goodwe", {"region": "refuse"}, "wrong_region"),
+        ("goodwe", {"html": ""}, "unreadable"),
+    ],
+)
+async def test_a_cloud_that_admits_nobody_is_reported(hass, fresh_emulator, vendor, faults, key):
+    account = fresh_emulator.accounts[vendor]
+    await hass.async_add_executor_job(lambda: fresh_emulator.faults(**faults))
+    given = {"username": account["username"], "password": account["password"]}
+    given |= {"server": fresh_emulator.ready["growatt" if vendor == "growatt" else "url"]}
+    result = await submit(hass, await choose(hass, "account", vendor), given)
     assert (result["type"], result["errors"]) == ("form", {"base": key})
 
 
