@@ -21,7 +21,6 @@ async def fault(hass, emulator, **faults):
         pytest.param("growatt", {"block": ""}, "account_blocked", marks=pytest.mark.slow),
         pytest.param("goodwe", {"expire": "", "agreement": ""}, "terms_not_accepted", marks=pytest.mark.slow),
         pytest.param("goodwe", {"expire": "", "region": "refuse"}, "wrong_region", marks=pytest.mark.slow),
-        pytest.param("goodwe", {"html": ""}, "unreadable", marks=pytest.mark.slow),
         # An account that has moved to another service of the vendor: each answer is a success without data.
         pytest.param("goodwe", {"classic": "", "september": ""}, "request_refused", marks=pytest.mark.slow),
     ],
@@ -54,7 +53,7 @@ async def test_values_that_a_token_may_not_read_are_a_repair_with_the_remedy(has
     await remove(hass, entry)
 
 
-async def test_a_repair_ends_with_the_problem(hass, fresh_emulator, shifted_clock):
+async def test_answers_that_cannot_be_read_are_a_repair_until_they_can(hass, fresh_emulator, shifted_clock):
     entry = await add_account(hass, fresh_emulator, "goodwe")
     await fault(hass, fresh_emulator, html="")
     shifted_clock.shift += 7200
