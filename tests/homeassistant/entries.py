@@ -111,10 +111,11 @@ async def _repairs_change(hass, is_reached):
     cancel()
 
 
-async def allow_writing(hass, entry):
+async def allow_writing(hass, entry, writes_per_day=20):
     """Switch writing on as a user does, in the options."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    await hass.config_entries.options.async_configure(form["flow_id"], {"writes": True, "writes_per_day": 20})
+    given = {"writes": True, "writes_per_day": writes_per_day}
+    await hass.config_entries.options.async_configure(form["flow_id"], given)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
 

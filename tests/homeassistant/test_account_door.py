@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from custom_components.heliograph import account, account_source
 from custom_components.heliograph.diagnostics import async_get_config_entry_diagnostics
-from entries import DOMAIN, add_account, allow_writing, enable, remove
+from entries import DOMAIN, add_account, allow_writing, device_id_of, enable, remove, settings_with, state_of
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -88,20 +88,15 @@ async def test_states_are_the_truth(hass, live_emulator):
 async def test_a_number_is_set_read_back_and_undone(hass, live_emulator):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
-    registry = er.async_get(hass)
-    numbers = {
-        one.unique_id: one
-        for one in er.async_entries_for_config_entry(registry, entry.entry_id)
-        if one.domain == "number"
-    }
-    unique_id = next(one for one in numbers if one.endswith("_setting_load_first_stop_soc_value"))
-    (entity_id,) = await enable(hass, entry, unique_id)
-    before = float(hass.states.get(entity_id).state)
-    await hass.services.async_call(
-        "number", "set_value", {"entity_id": entity_id, "value": 77 if before != 77 else 66}, blocking=True
-    )
-    assert float(hass.states.get(entity_id).state) in (77.0, 66.0)
-    assert float(hass.states.get(entity_id).state) != before
+    settings = settings_with(entry, "load_first_stop_soc")
+    (entity_id,) = await enable(hass, entry, f"{settings.node}_setting_load_first_stop_soc_value")
+    before = await state_of(hass, entity_id)
+    wanted = "77.0" if before != "77.0" else "66.0"
+    target = {"entity_id": entity_id, "value": wanted}
+    await hass.services.async_call("number", "set_value", target, blocking=True)
+    assert hass.states.get(entity_id).state == wanted
+    await hass.services.async_call(DOMAIN, "undo", {"device_id": device_id_of(hass, settings)}, blocking=True)
+    assert hass.states.get(entity_id).state == before
     await remove(hass, entry)
 
 
