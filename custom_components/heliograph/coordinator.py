@@ -153,10 +153,13 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
         }
 
     def _missing(self, system: SystemNow, selected: set[str]) -> dict[str, str]:
-        """Return the registered devices that the door no longer has, by node; those not selected are removed."""
+        """Return the registered devices that the door no longer has, by node; those not selected are removed.
+
+        Devices of a plant that is missing are not listed: they are removed with it.
+        """
         registry = dr.async_get(self.hass)
         accounts = {account_node(self.config_entry, one.name) for one in system.accounts}
-        missing = {}
+        missing: list[tuple[str, dr.DeviceEntry]] = []
         for device in dr.async_entries_for_config_entry(registry, self.config_entry.entry_id):
             for node in nodes_of(device):
                 if node in accounts or system.find(node) is not None:
@@ -164,8 +167,13 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
                 if selected and node in self.plant_choices and node not in selected:
                     self.remove_device(node)
                 else:
-                    missing[node] = device.name_by_user or device.name or node
-        return missing
+                    missing.append((node, device))
+        ids = {device.id for _, device in missing}
+        return {
+            node: device.name_by_user or device.name or node
+            for node, device in missing
+            if device.via_device_id not in ids and registry.async_get(device.id) is not None
+        }
 
     def remove_device(self, node: str) -> None:
         """Remove the device of a node and its entities from this entry, with the devices that belong to it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
 from custom_components.heliograph import config_flow
-from entries import DOMAIN, add_account, add_api, choose, remove, submit
+from entries import DOMAIN, add_account, add_api, choose, issues, remove, submit
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from store_server import TOKEN, StoreServer
 
@@ -194,6 +196,22 @@ async def test_options_of_a_heliograph_select_plants(hass, home_server):
     assert entry.options == {"plants": [node]}
     assert list(entry.runtime_data.data.plants) == [node]
     await remove(hass, entry)
+
+
+async def test_a_plant_that_is_not_selected_disappears_with_its_devices(hass, tmp_path):
+    server = StoreServer(tmp_path)
+    server.fill_today()
+    server.fill_farm({date(2026, 6, 20): 5.0})
+    with server:
+        entry = await add_api(hass, server.url)
+        farm = next(node for node, one in entry.runtime_data.data.plants.items() if one.title == "Farm")
+        form = await hass.config_entries.options.async_init(entry.entry_id)
+        await hass.config_entries.options.async_configure(form["flow_id"], {"plants": [farm]})
+        await hass.async_block_till_done()
+        (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+        assert device.name == "Farm"
+        assert issues(hass) == {}
+        await remove(hass, entry)
 
 
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
