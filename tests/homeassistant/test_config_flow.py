@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from custom_components.heliograph import config_flow
+from emulator_process import EmulatorProcess
 from entries import DOMAIN, add_account, add_api, choose, issues, remove, submit
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers import device_registry as dr
@@ -185,6 +186,19 @@ async def test_credentials_of_an_account_are_changed(hass, fresh_emulator):
     await remove(hass, entry)
 
 
+@pytest.mark.slow
+async def test_credentials_of_another_account_are_refused(hass):
+    with EmulatorProcess("--speed", "1", "--accounts", "3", start=datetime.now(UTC).replace(microsecond=0)) as clouds:
+        entry = await add_account(hass, clouds)
+        other = next(one for one in clouds.ready["accounts"] if one["username"] != entry.data["username"])
+        assert other["vendor"] == "growatt"
+        given = {"username": other["username"], "password": other["password"], "time_zone": "UTC"}
+        form = await start_reconfigure(hass, entry)
+        result = await submit(hass, form, given | {"server": clouds.ready["growatt"]})
+        assert result["errors"] == {"base": "other_account"}
+        await remove(hass, entry)
+
+
 async def test_options_of_a_heliograph_select_plants(hass, home_server):
     entry = await add_api(hass, home_server.url)
     (node,) = entry.runtime_data.data.plants
@@ -266,6 +280,7 @@ async def test_credentials_that_do_not_work_are_reported(hass, live_emulator, gi
         ("goodwe", {"agreement": ""}, "terms_not_accepted"),
         ("goodwe", {"region": "refuse"}, "wrong_region"),
         ("goodwe", {"html": ""}, "unreadable"),
+        ("goodwe", {"classic": "", "september": ""}, "request_refused"),
     ],
 )
 async def test_a_cloud_that_admits_nobody_is_reported(hass, fresh_emulator, vendor, faults, key):

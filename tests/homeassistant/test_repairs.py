@@ -53,6 +53,7 @@ async def test_values_that_a_token_may_not_read_are_a_repair_with_the_remedy(has
     await remove(hass, entry)
 
 
+@pytest.mark.slow
 async def test_answers_that_cannot_be_read_are_a_repair_until_they_can(hass, fresh_emulator, shifted_clock):
     entry = await add_account(hass, fresh_emulator, "goodwe")
     await fault(hass, fresh_emulator, html="")
