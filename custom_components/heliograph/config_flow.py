@@ -110,11 +110,22 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
                 return self._form(vendor, self._account_schema(vendor), user_input, errors, placeholders)
             await self.async_set_unique_id(await self.hass.async_add_executor_job(account.unique_id, data))
             self._abort_if_unique_id_configured()
-            _, errors, placeholders = await self._checked_account(data, log_in=False)
+            plants, errors, placeholders = await self._checked_account(data, log_in=False)
             if not errors:
+                if other := self._account_entry_of(plants):
+                    return self.async_abort(reason="plants_known", description_placeholders={"entry": other.title})
                 title = f"{VENDORS[vendor].title} {data.get(CONF_USERNAME, '')}".strip()
                 return self.async_create_entry(title=title, data=data)
         return self._form(vendor, self._account_schema(vendor), user_input, errors, placeholders)
+
+    def _account_entry_of(self, plants: list[str]) -> ConfigEntry | None:
+        """Return the account's entry that already shows all these plants, by a token instead of a password perhaps."""
+        for entry in self._async_current_entries(include_ignore=False):
+            if entry.data[CONF_DOOR] == DOOR_ACCOUNT and entry.disabled_by is None:
+                devices = dr.async_entries_for_config_entry(dr.async_get(self.hass), entry.entry_id)
+                if {node for device in devices for node in nodes_of(device)}.issuperset(plants):
+                    return entry
+        return None
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Begin to ask for a new token or password."""

@@ -311,6 +311,16 @@ async def test_an_account_is_added_once(hass, live_emulator):
     await remove(hass, entry)
 
 
+async def test_an_account_is_added_once_also_by_its_token(hass, fresh_emulator):
+    entry = await add_account(hass, fresh_emulator)
+    form = await choose(hass, "account", "growatt")
+    given = {"token": fresh_emulator.accounts["growatt"]["token"], "server": fresh_emulator.ready["growatt"]}
+    result = await submit(hass, form, given)
+    assert (result["type"], result["reason"]) == ("abort", "plants_known")
+    assert result["description_placeholders"] == {"entry": entry.title}
+    await remove(hass, entry)
+
+
 @pytest.mark.parametrize("secret", ["password", "token"])
 async def test_new_credentials_are_asked_for_when_the_cloud_refuses_the_stored_ones(hass, fresh_emulator, secret):
     account = fresh_emulator.accounts["growatt"]
