@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL, __version__
+from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL, EVENT_HOMEASSISTANT_STOP, __version__
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
@@ -48,6 +48,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeliographConfigEntry) -
         await coordinator.async_shutdown()
         raise
     entry.runtime_data = coordinator
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, coordinator.async_end_work))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_reload))
     return True

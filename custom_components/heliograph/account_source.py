@@ -95,7 +95,8 @@ class AccountSource:
             ("curtailments", self.control.restore_until_stopped(self._stop)),
             ("alarms", self._watch_alarms(open_it)),
         ):
-            self._tasks.append(self._hass.async_create_background_task(job, f"heliograph {name}", eager_start=False))
+            # No background tasks of Home Assistant: it cancels those before it lets anything be saved.
+            self._tasks.append(asyncio.create_task(job, name=f"heliograph {name}"))
 
     async def stop(self) -> None:
         """Let a request in progress end, save what was fetched, and close the store."""

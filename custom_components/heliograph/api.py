@@ -97,13 +97,14 @@ class HeliographApi:
 
 
 def normalized_address(address: str) -> str:
-    """Return an address as it is stored; raises ValueError if it is none.
+    """Return an address as it is stored, `http` unless it says otherwise; raises ValueError if it is none.
 
-    >>> normalized_address(" http://Solar.local:8765/heliograph/ ")
-    'http://solar.local:8765/heliograph'
+    >>> normalized_address(" http://Solar.local:8765/heliograph/ "), normalized_address("192.168.1.20:8765")
+    ('http://solar.local:8765/heliograph', 'http://192.168.1.20:8765')
     """
-    url = URL(address.strip())
-    if url.scheme not in ("http", "https") or not url.host or url.user is not None:
+    text = address.strip()
+    url = URL(text if "://" in text else f"http://{text}")
+    if url.scheme not in ("http", "https") or not url.host or " " in url.host or url.user is not None:
         raise ValueError("not an address of a server")
     return str(url.with_query(None).with_fragment(None)).rstrip("/")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import voluptuous as vol
-from homeassistant.config_entries import ConfigFlow, OptionsFlow
+from homeassistant.config_entries import ConfigEntryState, ConfigFlow, OptionsFlow
 from homeassistant.const import (
     CONF_PASSWORD,
     CONF_TIME_ZONE,
@@ -110,11 +110,22 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
                 return self._form(vendor, self._account_schema(vendor), user_input, errors, placeholders)
             await self.async_set_unique_id(await self.hass.async_add_executor_job(account.unique_id, data))
             self._abort_if_unique_id_configured()
-            _, errors, placeholders = await self._checked_account(data, log_in=False)
+            plants, errors, placeholders = await self._checked_account(data, log_in=False)
             if not errors:
+                if other := self._account_entry_of(plants):
+                    return self.async_abort(reason="plants_known", description_placeholders={"entry": other.title})
                 title = f"{VENDORS[vendor].title} {data.get(CONF_USERNAME, '')}".strip()
                 return self.async_create_entry(title=title, data=data)
         return self._form(vendor, self._account_schema(vendor), user_input, errors, placeholders)
+
+    def _account_entry_of(self, plants: list[str]) -> ConfigEntry | None:
+        """Return the account's entry that already shows all these plants, by a token instead of a password perhaps."""
+        for entry in self._async_current_entries(include_ignore=False):
+            if entry.data[CONF_DOOR] == DOOR_ACCOUNT and entry.disabled_by is None:
+                devices = dr.async_entries_for_config_entry(dr.async_get(self.hass), entry.entry_id)
+                if {node for device in devices for node in nodes_of(device)}.issuperset(plants):
+                    return entry
+        return None
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Begin to ask for a new token or password."""
@@ -191,7 +202,10 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
         info = VENDORS[vendor]
         region = selector.SelectSelector(
             selector.SelectSelectorConfig(
-                options=list(info.regions), custom_value=True, mode=selector.SelectSelectorMode.DROPDOWN
+                options=list(info.regions),
+                custom_value=True,
+                mode=selector.SelectSelectorMode.DROPDOWN,
+                translation_key="region",
             )
         )
         by_name = vol.Optional if info.token_client else vol.Required
@@ -268,7 +282,11 @@ class HeliographConfigFlow(ConfigFlow, domain=DOMAIN):
         others = self.hass.config_entries.async_entries(DOMAIN)
         if any(one.unique_id == unique_id and one.entry_id != entry.entry_id for one in others):
             return self.async_abort(reason="already_configured")
-        return self.async_update_reload_and_abort(entry, data=data, unique_id=unique_id)
+        is_changed = self.hass.config_entries.async_update_entry(entry, data=data, unique_id=unique_id)
+        if not is_changed or entry.state is not ConfigEntryState.LOADED:
+            # Otherwise the listener of the loaded entry does it; from 2026.12 on, core refuses to do both.
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_abort(reason=f"{self.source}_successful")
 
 
 class HeliographOptionsFlow(OptionsFlow):

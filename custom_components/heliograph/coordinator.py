@@ -24,7 +24,7 @@ from .source import AuthError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from homeassistant.core import HomeAssistant
+    from homeassistant.core import Event, HomeAssistant
 
     from heliograph.settings import Order
 
@@ -77,9 +77,16 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
 
     async def async_shutdown(self) -> None:
         """End the door's work and the repairs of this entry."""
+        await self.async_end_work()
+        self._issues.clear()
+
+    async def async_end_work(self, _: Event | None = None) -> None:
+        """End the door's work, because Home Assistant stops: core unloads no entry then.
+
+        The repairs stay, so that those are still ignored after the next start that the user ignores.
+        """
         await super().async_shutdown()
         await self.source.stop()
-        self._issues.clear()
 
     async def _describe_settings(self, system: SystemNow) -> None:
         """Find the settings of devices that have not been seen before; nothing is sent."""
@@ -146,28 +153,38 @@ class HeliographCoordinator(DataUpdateCoordinator[SystemNow]):
         }
 
     def _missing(self, system: SystemNow, selected: set[str]) -> dict[str, str]:
-        """Return the registered devices that the door no longer has, by node; those not selected are removed."""
+        """Return the registered devices that the door no longer has, by node; those not selected are removed.
+
+        Devices of a plant that is missing are not listed: they are removed with it.
+        """
         registry = dr.async_get(self.hass)
         accounts = {account_node(self.config_entry, one.name) for one in system.accounts}
-        missing = {}
+        missing: list[tuple[str, dr.DeviceEntry]] = []
         for device in dr.async_entries_for_config_entry(registry, self.config_entry.entry_id):
             for node in nodes_of(device):
                 if node in accounts or system.find(node) is not None:
                     continue
                 if selected and node in self.plant_choices and node not in selected:
-                    self.remove_device(device.id)
+                    self.remove_device(node)
                 else:
-                    missing[node] = device.name_by_user or device.name or node
-        return missing
+                    missing.append((node, device))
+        ids = {device.id for _, device in missing}
+        return {
+            node: device.name_by_user or device.name or node
+            for node, device in missing
+            if device.via_device_id not in ids and registry.async_get(device.id) is not None
+        }
 
-    def remove_device(self, device_id: str) -> None:
-        """Remove a device and its entities from this entry, with the devices that belong to it."""
+    def remove_device(self, node: str) -> None:
+        """Remove the device of a node and its entities from this entry, with the devices that belong to it."""
         registry = dr.async_get(self.hass)
-        for device in dr.async_entries_for_config_entry(registry, self.config_entry.entry_id):
-            if device_id in (device.id, device.via_device_id):
-                registry.async_update_device(device.id, remove_config_entry_id=self.config_entry.entry_id)
-                for node in nodes_of(device):
-                    self._registered.pop(node, None)
+        devices = dr.async_entries_for_config_entry(registry, self.config_entry.entry_id)
+        removed = {device.id for device in devices if node in nodes_of(device)}
+        for device in devices:
+            if device.id in removed or device.via_device_id in removed:
+                registry.async_remove_device(device.id)
+                for one in nodes_of(device):
+                    self._registered.pop(one, None)
 
     def account_device(self, account: AccountNow) -> dr.DeviceInfo:
         """Return the link of an entity to its account's device."""

@@ -40,7 +40,13 @@ _KEYS: tuple[tuple[type[HeliographError], str], ...] = (
     (CloudError, "cloud_error"),
 )
 """The translation key of each error, the more specific ones first."""
-_REPAIRS = {TermsNotAccepted: "terms_not_accepted", WrongRegion: "wrong_region", LoginFailed: "login_failed"}
+_REPAIRS = {
+    TermsNotAccepted: "terms_not_accepted",
+    WrongRegion: "wrong_region",
+    LoginFailed: "login_failed",
+    RequestRefused: "request_refused",
+    Unreadable: "unreadable",
+}
 """The errors that only the user can end, with the key of their repair; a wrong password asks for a new one instead."""
 
 
@@ -53,8 +59,6 @@ def repair_key(error: HeliographError | None) -> str | None:
     """Return the key of the repair of an error; None if it ends by itself or is reported otherwise."""
     if isinstance(error, InvalidCredentials):
         return None
-    if isinstance(error, Unreadable):
-        return "unreadable"
     return next((key for kind, key in _REPAIRS.items() if isinstance(error, kind)), None)
 
 

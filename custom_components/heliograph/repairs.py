@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 import voluptuous as vol
 from homeassistant.components.repairs import RepairsFlow
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.helpers import device_registry as dr
-
-from .const import DOMAIN
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
@@ -35,9 +32,8 @@ class RemoveDeviceFlow(RepairsFlow):
                 step_id="confirm", data_schema=vol.Schema({}), description_placeholders={"name": self._name}
             )
         entry = self.hass.config_entries.async_get_entry(self._entry_id)
-        device = dr.async_get(self.hass).async_get_device(identifiers={(DOMAIN, self._node)})
-        if entry is not None and entry.state is ConfigEntryState.LOADED and device is not None:
-            entry.runtime_data.remove_device(device.id)
+        if entry is not None and entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.remove_device(self._node)
         return self.async_create_entry(data={})
 
 

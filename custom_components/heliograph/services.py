@@ -248,10 +248,8 @@ def _find(hass: HomeAssistant, device_id: str) -> tuple[HeliographCoordinator, D
     nodes = nodes_of(device) if device is not None else []
     if device is None or not nodes:
         raise _invalid("unknown_device", device=device_id)
-    for entry_id in device.config_entries:
-        entry: HeliographConfigEntry | None = hass.config_entries.async_get_entry(entry_id)
-        if entry is None or entry.domain != DOMAIN or entry.state is not ConfigEntryState.LOADED:
-            continue
+    entries: list[HeliographConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    for entry in entries:
         for node in nodes:
             if (found := entry.runtime_data.data.find(node)) is not None:
                 return entry.runtime_data, found

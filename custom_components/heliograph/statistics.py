@@ -147,9 +147,9 @@ def _selected(entry: ConfigEntry[Any], plants: Iterable[str] | None) -> list[Pla
     if plants is None:
         return known
     wanted = set(plants)
-    if unknown := wanted - {plant.series.plant for plant in known}:
+    if unknown := wanted - {text for plant in known for text in (plant.series.plant, plant.title)}:
         raise _refusal("unknown_plant", plant=min(unknown))
-    return [plant for plant in known if plant.series.plant in wanted]
+    return [plant for plant in known if wanted & {plant.series.plant, plant.title}]
 
 
 async def _energy_names(hass: HomeAssistant) -> dict[str, str]:

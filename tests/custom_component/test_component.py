@@ -188,8 +188,8 @@ def test_exceptions_and_repairs_are_those_of_the_code():
     raised |= {"setting_refused", "setting_unconfirmed"}
     assert raised - {"account"} == ENGLISH["exceptions"].keys()
     reported = set(re.findall(r'Issue\(\s*"(\w+)"', SOURCES["issues.py"]))
-    reported |= set(re.findall(r': "(\w+)"', re.search(r"_REPAIRS = \{(.*?)\}", SOURCES["problems.py"])[1]))
-    assert reported | {"unreadable", "account_locked", "account_blocked"} == ENGLISH["issues"].keys()
+    reported |= set(re.findall(r': "(\w+)"', re.search(r"_REPAIRS = \{(.*?)\}", SOURCES["problems.py"], re.DOTALL)[1]))
+    assert reported | {"account_locked", "account_blocked"} == ENGLISH["issues"].keys()
 
 
 def test_a_repair_has_either_a_description_or_a_flow():
@@ -206,6 +206,11 @@ def test_forms_explain_every_field():
     for vendor in VENDORS:
         assert vendor in ENGLISH["config"]["step"], vendor
         assert f"async_step_{vendor}" in SOURCES["config_flow.py"]
+
+
+def test_regions_of_accounts_have_texts():
+    wanted = {region for info in VENDORS.values() for region in info.regions}
+    assert ENGLISH["selector"]["region"]["options"].keys() == wanted
 
 
 def test_errors_of_forms_have_texts():

@@ -13,6 +13,7 @@ READY = find_spec("pytest_homeassistant_custom_component") is not None
 if READY:
     # Before the plugin's own folder of custom components is importable, which would hide ours.
     import custom_components.heliograph  # noqa: F401
+    import reached_texts
     from custom_components.heliograph import account_source, control
     from emulator_process import EmulatorProcess
     from entries import ShiftedClock
@@ -21,7 +22,7 @@ if READY:
 
     from homeassistant import block_async_io, config_entries
 else:
-    collect_ignore_glob = ["test_[!m]*.py", "emulator_process.py", "entries.py", "store_server.py"]
+    collect_ignore_glob = ["test_[!m]*.py", "emulator_process.py", "entries.py", "reached_texts.py", "store_server.py"]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,17 @@ def config_folder(request, tmp_path):
     (folder / ".storage").mkdir(parents=True)
     request.getfixturevalue("hass").config.config_dir = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=READY)
+def _reached_texts(monkeypatch):
+    """Record the texts of errors and repairs that are shown."""
+    reached_texts.record(monkeypatch)
+
+
+def pytest_collection_modifyitems(items):
+    """Run the test last that checks which texts the others have shown."""
+    items.sort(key=lambda item: item.name == "test_every_text_is_shown_by_a_test")
 
 
 @pytest.fixture
@@ -123,7 +135,9 @@ def persistent_database():
 
 @pytest.fixture(autouse=READY)
 def _no_traceback(caplog):
-    """Check that the integration has logged no traceback."""
+    """Check that the integration has logged no traceback, and that core has reported no use of a deprecated API."""
     yield
     records = caplog.get_records("call")
     assert [one.getMessage() for one in records if one.exc_info and one.levelno >= logging.WARNING] == []
+    reported = [one.getMessage() for one in records if "Detected that custom integration" in one.getMessage()]
+    assert [one for one in reported if "'heliograph'" in one and "blocking call" not in one] == []

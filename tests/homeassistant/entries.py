@@ -87,25 +87,35 @@ def issues(hass):
 
 async def issue_of(hass, key):
     """Return a repair once there is one."""
-    exists = asyncio.Event()
+    await _repairs_change(hass, lambda: key in issues(hass))
+    return issues(hass)[key]
+
+
+async def end_of_issue(hass, key):
+    """Wait until there is no such repair."""
+    await _repairs_change(hass, lambda: key not in issues(hass))
+
+
+async def _repairs_change(hass, is_reached):
+    reached = asyncio.Event()
 
     @callback
     def check(_):
-        if key in issues(hass):
-            exists.set()
+        if is_reached():
+            reached.set()
 
     cancel = hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, check)
     check(None)
     async with asyncio.timeout(90):
-        await exists.wait()
+        await reached.wait()
     cancel()
-    return issues(hass)[key]
 
 
-async def allow_writing(hass, entry):
+async def allow_writing(hass, entry, writes_per_day=20):
     """Switch writing on as a user does, in the options."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    await hass.config_entries.options.async_configure(form["flow_id"], {"writes": True, "writes_per_day": 20})
+    given = {"writes": True, "writes_per_day": writes_per_day}
+    await hass.config_entries.options.async_configure(form["flow_id"], given)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
 
@@ -151,4 +161,5 @@ def settings_with(entry, *names):
 
 def device_id_of(hass, settings):
     """Return the id of a device in the registry."""
-    return dr.async_get(hass).async_get_device(identifiers={(DOMAIN, settings.node)}).id
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), settings.config_entry.entry_id)
+    return next(one.id for one in devices if (DOMAIN, settings.node) in one.identifiers)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from custom_components.heliograph import account, account_source
 from custom_components.heliograph.diagnostics import async_get_config_entry_diagnostics
-from entries import DOMAIN, add_account, allow_writing, enable, remove
+from entries import DOMAIN, add_account, allow_writing, device_id_of, enable, remove, settings_with, state_of
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from heliograph.store.sqlite import unclean_marker
 
 
 async def requests(hass, emulator):
@@ -34,6 +38,27 @@ async def test_a_restart_sends_no_login_and_polls_only_when_due(hass, live_emula
     assert {one.entity_id for one in hass.states.async_all("sensor")} >= states.keys()
     await remove(hass, entry)
     assert blocking_calls() == []
+
+
+async def test_the_store_is_closed_when_home_assistant_stops(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    marker = unclean_marker(account.entry_folder(hass, entry.entry_id) / "heliograph.db")
+    assert marker.exists()
+    await hass.async_stop()
+    assert not marker.exists()
+
+
+async def test_an_entry_whose_first_poll_lasts_too_long_is_set_up_later(hass, fresh_emulator, monkeypatch):
+    monkeypatch.setattr(account_source, "FIRST_POLL_SECONDS", 0.0)
+    data = {"door": "account", "vendor": "growatt", "server": fresh_emulator.ready["growatt"], "time_zone": "UTC"}
+    known = fresh_emulator.accounts["growatt"]
+    data |= {"username": known["username"], "password": known["password"]}
+    entry = MockConfigEntry(domain=DOMAIN, data=data, title="Growatt")
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason == "The first values have not arrived yet"
+    await remove(hass, entry)
 
 
 async def test_states_are_the_truth(hass, live_emulator):
@@ -63,24 +88,23 @@ async def test_states_are_the_truth(hass, live_emulator):
 async def test_a_number_is_set_read_back_and_undone(hass, live_emulator):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
-    registry = er.async_get(hass)
-    numbers = {
-        one.unique_id: one
-        for one in er.async_entries_for_config_entry(registry, entry.entry_id)
-        if one.domain == "number"
-    }
-    unique_id = next(one for one in numbers if one.endswith("_setting_load_first_stop_soc_value"))
-    (entity_id,) = await enable(hass, entry, unique_id)
-    before = float(hass.states.get(entity_id).state)
-    await hass.services.async_call(
-        "number", "set_value", {"entity_id": entity_id, "value": 77 if before != 77 else 66}, blocking=True
-    )
-    assert float(hass.states.get(entity_id).state) in (77.0, 66.0)
-    assert float(hass.states.get(entity_id).state) != before
+    settings = settings_with(entry, "load_first_stop_soc")
+    (entity_id,) = await enable(hass, entry, f"{settings.node}_setting_load_first_stop_soc_value")
+    before = await state_of(hass, entity_id)
+    wanted = "77.0" if before != "77.0" else "66.0"
+    target = {"entity_id": entity_id, "value": wanted}
+    await hass.services.async_call("number", "set_value", target, blocking=True)
+    assert hass.states.get(entity_id).state == wanted
+    await hass.services.async_call(DOMAIN, "undo", {"device_id": device_id_of(hass, settings)}, blocking=True)
+    assert hass.states.get(entity_id).state == before
     await remove(hass, entry)
 
 
-async def test_a_device_that_refuses_is_an_error_and_the_state_stays(hass, live_emulator):
+@pytest.mark.parametrize(
+    ("fault_name", "value", "key"),
+    [("unwilling", "", "setting_refused"), ("clamp", "60/90", "setting_unconfirmed")],
+)
+async def test_a_device_that_does_not_obey_is_an_error(hass, live_emulator, shifted_clock, fault_name, value, key):
     entry = await add_account(hass, live_emulator)
     await allow_writing(hass, entry)
     registry = er.async_get(hass)
@@ -91,12 +115,13 @@ async def test_a_device_that_refuses_is_an_error_and_the_state_stays(hass, live_
     )
     (entity_id,) = await enable(hass, entry, unique_id)
     before = hass.states.get(entity_id).state
-    await fault(hass, live_emulator, unwilling="")
+    await fault(hass, live_emulator, **{fault_name: value})
     with pytest.raises(HomeAssistantError) as refusal:
         await hass.services.async_call("number", "set_value", {"entity_id": entity_id, "value": 55}, blocking=True)
-    await fault(hass, live_emulator, unwilling=None)
-    assert refusal.value.translation_key == "setting_refused"
-    assert hass.states.get(entity_id).state == before
+    await fault(hass, live_emulator, **{fault_name: None})
+    assert refusal.value.translation_key == key
+    # A value that is neither the old nor the new one may still change.
+    assert hass.states.get(entity_id).state == (before if key == "setting_refused" else "unknown")
     await remove(hass, entry)
 
 

@@ -98,6 +98,33 @@ async def test_verbs_of_a_planner_are_counted_once_and_released(hass, live_emula
     await remove(hass, entry)
 
 
+async def test_a_verb_of_a_planner_ends_by_itself(hass, live_emulator, clock):
+    entry = await add_account(hass, live_emulator)
+    await allow_writing(hass, entry)
+    settings = settings_with(entry, "time_window_1", "charge_power_limit")
+    (entity_id,) = await enable(hass, entry, f"{settings.node}_setting_charge_power_limit_value")
+    before = await state_of(hass, entity_id)
+    assert (await call(hass, "charge_start", device_id_of(hass, settings), power=35))["state"] == "applied"
+    assert float(hass.states.get(entity_id).state) == 35
+    clock.shift += 3660  # an hour is the usual duration
+    assert await state_of(hass, entity_id, wanted=before) == before
+    await remove(hass, entry)
+
+
+async def test_a_verb_of_a_planner_needs_as_many_writes_as_are_left(hass, live_emulator):
+    entry = await add_account(hass, live_emulator)
+    await allow_writing(hass, entry, writes_per_day=1)
+    device = device_id_of(hass, settings_with(entry, "time_window_1", "charge_power_limit"))
+    before, sent = await call(hass, "read_schedule", device), await writes(hass, live_emulator)
+    with pytest.raises(HomeAssistantError) as refused:
+        await call(hass, "charge_start", device, power=60, stop_soc=90)
+    assert refused.value.translation_key == "throttled"
+    assert "24 hours" in refused.value.translation_placeholders["problem"]
+    assert await writes(hass, live_emulator) == sent
+    assert await call(hass, "read_schedule", device) == before
+    await remove(hass, entry)
+
+
 @pytest.mark.slow
 async def test_a_limit_ends_by_itself_also_after_a_restart(hass, live_emulator, clock):
     entry = await add_account(hass, live_emulator)

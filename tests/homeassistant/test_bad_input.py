@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from custom_components import heliograph as component
+from custom_components.heliograph import repairs
 from entries import DOMAIN, add_account, add_api, issues, remove
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import ServiceValidationError
@@ -109,14 +110,14 @@ async def test_a_device_that_disappears_is_removed_by_its_repair(hass, served):
     issue = issues(hass)["device_missing"]
     assert issue.is_fixable
     assert {one.state for one in hass.states.async_all("sensor")} == {"unavailable"}
-    from custom_components.heliograph import repairs
-
-    for one in [one for one in ir.async_get(hass).issues.values() if one.translation_key == "device_missing"]:
-        flow = await repairs.async_create_fix_flow(hass, one.issue_id, one.data)
-        flow.hass = hass
-        assert (await flow.async_step_init())["step_id"] == "confirm"
-        flow.handler = DOMAIN
-        await flow.async_step_confirm({})
+    # One repair for the plant, which removes its devices as well.
+    (one,) = [one for one in ir.async_get(hass).issues.values() if one.translation_key == "device_missing"]
+    assert one.translation_placeholders == {"name": "Haus am See"}
+    flow = await repairs.async_create_fix_flow(hass, one.issue_id, one.data)
+    flow.hass = hass
+    assert (await flow.async_step_init())["step_id"] == "confirm"
+    flow.handler = DOMAIN
+    await flow.async_step_confirm({})
     await entry.runtime_data.async_refresh()
     await hass.async_block_till_done()
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from custom_components.heliograph import config_flow
-from entries import DOMAIN, add_account, add_api, choose, remove, submit
+from emulator_process import EmulatorProcess
+from entries import DOMAIN, add_account, add_api, choose, issues, remove, submit
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from store_server import TOKEN, StoreServer
 
@@ -53,10 +58,16 @@ async def test_wrong_token_is_reported_at_its_field_and_can_be_corrected(hass, h
     await remove(hass, result["result"])
 
 
-@pytest.mark.parametrize("address", ["solar", "ftp://127.0.0.1", "http://", "http://me:secret@127.0.0.1", "http://[1"])
+@pytest.mark.parametrize("address", ["", "my solar", "ftp://127.0.0.1", "http://", "me:secret@127.0.0.1", "http://[1"])
 async def test_an_address_that_is_none_is_reported(hass, address):
     result = await submit(hass, await choose(hass, "api"), {"url": address, "verify_ssl": True})
     assert result["errors"] == {"url": "invalid_url"}
+
+
+async def test_an_address_without_a_scheme_is_one(hass, home_server):
+    entry = await add_api(hass, home_server.url.removeprefix("http://"))
+    assert entry.data["url"] == home_server.url
+    await remove(hass, entry)
 
 
 async def test_nobody_at_the_address_is_reported(hass):
@@ -64,24 +75,39 @@ async def test_nobody_at_the_address_is_reported(hass):
     assert result["errors"] == {"base": "cannot_connect"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "key"),
-    [
-        (response(200, b"<html>my printer</html>"), "not_heliograph"),
-        (response(404, b"nothing here"), "not_heliograph"),
-        (response(404, b'{"detail": "unknown path"}', Content_Type="application/problem+json"), "unsupported_api"),
-        (response(302, b"", Location="http://127.0.0.1/"), "not_heliograph"),
-        (response(421, b"{}"), "host_rejected"),
-        (response(503, b"{}"), "api_busy"),
-        (response(400, b"{}"), "unsupported_api"),
-        (response(200, b'{"plants": 3}'), "unexpected_answer"),
-        (response(200, b"[]"), "unexpected_answer"),
-    ],
-)
+MESSAGES = json.loads((Path(config_flow.__file__).parent / "translations" / "en.json").read_text("utf-8"))["exceptions"]
+ANSWERS = [
+    (response(200, b"<html>my printer</html>"), "not_heliograph"),
+    (response(404, b"nothing here"), "not_heliograph"),
+    (response(404, b'{"detail": "unknown path"}', Content_Type="application/problem+json"), "unsupported_api"),
+    (response(302, b"", Location="http://127.0.0.1/"), "not_heliograph"),
+    (response(421, b"{}"), "host_rejected"),
+    (response(503, b"{}"), "api_busy"),
+    (response(400, b"{}"), "unsupported_api"),
+    (response(200, b'{"plants": 3}'), "unexpected_answer"),
+    (response(200, b"[]"), "unexpected_answer"),
+]
+"""What another program, or another version of Heliograph, answers, and the key of the text about it."""
+
+
+@pytest.mark.parametrize(("answer", "key"), ANSWERS)
 async def test_another_program_at_the_address_is_reported(hass, other_service, answer, key):
     other_service.reply = lambda request: answer
     result = await submit(hass, await choose(hass, "api"), {"url": other_service.url, "verify_ssl": True})
     assert result["errors"] == {"base": key}
+
+
+@pytest.mark.parametrize(("answer", "key"), [(None, "cannot_connect"), *ANSWERS])
+async def test_an_entry_whose_door_answers_otherwise_says_why_and_is_tried_again(hass, other_service, answer, key):
+    other_service.reply = lambda request: answer
+    address = other_service.url if answer else free_address()
+    entry = MockConfigEntry(domain=DOMAIN, data={"door": "api", "url": address, "token": TOKEN}, title="Roof")
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason.startswith(MESSAGES[key]["message"].partition("{")[0].rstrip("."))
+    assert "{" not in entry.reason
+    await remove(hass, entry)
 
 
 async def test_a_heliograph_is_added_once(hass, home_server):
@@ -160,6 +186,19 @@ async def test_credentials_of_an_account_are_changed(hass, fresh_emulator):
     await remove(hass, entry)
 
 
+@pytest.mark.slow
+async def test_credentials_of_another_account_are_refused(hass):
+    with EmulatorProcess("--speed", "1", "--accounts", "3", start=datetime.now(UTC).replace(microsecond=0)) as clouds:
+        entry = await add_account(hass, clouds)
+        other = next(one for one in clouds.ready["accounts"] if one["username"] != entry.data["username"])
+        assert other["vendor"] == "growatt"
+        given = {"username": other["username"], "password": other["password"], "time_zone": "UTC"}
+        form = await start_reconfigure(hass, entry)
+        result = await submit(hass, form, given | {"server": clouds.ready["growatt"]})
+        assert result["errors"] == {"base": "other_account"}
+        await remove(hass, entry)
+
+
 async def test_options_of_a_heliograph_select_plants(hass, home_server):
     entry = await add_api(hass, home_server.url)
     (node,) = entry.runtime_data.data.plants
@@ -171,6 +210,22 @@ async def test_options_of_a_heliograph_select_plants(hass, home_server):
     assert entry.options == {"plants": [node]}
     assert list(entry.runtime_data.data.plants) == [node]
     await remove(hass, entry)
+
+
+async def test_a_plant_that_is_not_selected_disappears_with_its_devices(hass, tmp_path):
+    server = StoreServer(tmp_path)
+    server.fill_today()
+    server.fill_farm({date(2026, 6, 20): 5.0})
+    with server:
+        entry = await add_api(hass, server.url)
+        farm = next(node for node, one in entry.runtime_data.data.plants.items() if one.title == "Farm")
+        form = await hass.config_entries.options.async_init(entry.entry_id)
+        await hass.config_entries.options.async_configure(form["flow_id"], {"plants": [farm]})
+        await hass.async_block_till_done()
+        (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+        assert device.name == "Farm"
+        assert issues(hass) == {}
+        await remove(hass, entry)
 
 
 @pytest.mark.parametrize("vendor", ["growatt", "goodwe"])
@@ -216,6 +271,27 @@ async def test_credentials_that_do_not_work_are_reported(hass, live_emulator, gi
     assert (result["type"], result["errors"]) == ("form", {"base": key})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("vendor", "faults", "key"),
+    [
+        ("growatt", {"block": ""}, "account_blocked"),
+        ("goodwe", {"rate": 0}, "throttled"),
+        ("goodwe", {"agreement": ""}, "terms_not_accepted"),
+        ("goodwe", {"region": "refuse"}, "wrong_region"),
+        ("goodwe", {"html": ""}, "unreadable"),
+        ("goodwe", {"classic": "", "september": ""}, "request_refused"),
+    ],
+)
+async def test_a_cloud_that_admits_nobody_is_reported(hass, fresh_emulator, vendor, faults, key):
+    account = fresh_emulator.accounts[vendor]
+    await hass.async_add_executor_job(lambda: fresh_emulator.faults(**faults))
+    given = {"username": account["username"], "password": account["password"]}
+    given |= {"server": fresh_emulator.ready["growatt" if vendor == "growatt" else "url"]}
+    result = await submit(hass, await choose(hass, "account", vendor), given)
+    assert (result["type"], result["errors"]) == ("form", {"base": key})
+
+
 async def test_a_locked_account_is_reported_and_added_later(hass, live_emulator):
     account = live_emulator.accounts["growatt"]
     await hass.async_add_executor_job(lambda: live_emulator.faults(lock=""))
@@ -232,6 +308,16 @@ async def test_an_account_is_added_once(hass, live_emulator):
     form = await choose(hass, "account", "growatt")
     result = await submit(hass, form, given | {"server": live_emulator.ready["growatt"]})
     assert (result["type"], result["reason"]) == ("abort", "already_configured")
+    await remove(hass, entry)
+
+
+async def test_an_account_is_added_once_also_by_its_token(hass, fresh_emulator):
+    entry = await add_account(hass, fresh_emulator)
+    form = await choose(hass, "account", "growatt")
+    given = {"token": fresh_emulator.accounts["growatt"]["token"], "server": fresh_emulator.ready["growatt"]}
+    result = await submit(hass, form, given)
+    assert (result["type"], result["reason"]) == ("abort", "plants_known")
+    assert result["description_placeholders"] == {"entry": entry.title}
     await remove(hass, entry)
 
 

@@ -162,7 +162,7 @@ async def test_clear_history_deletes_only_the_plants_it_is_given(recorder_mock, 
     report = await call(hass, "clear_history", entry, plants=[FARM.plant])
     assert statistic in report["statistic_ids"]
     assert await rows_of(hass, statistic) == []
-    await call(hass, "import_history", entry)
+    await call(hass, "import_history", entry, plants=["Farm"])
     assert len(await rows_of(hass, statistic)) == 2
     await remove(hass, entry)
 
