@@ -104,7 +104,7 @@ class PostgresStore(SqlStore):
             raise StoreError("the store is closed")
         if self._database is not None and not self._database.closed:
             return
-        self._ids = {}  # the server may have been restored from a backup
+        self._ids, self._layouts = {}, {}  # the server may have been restored from a backup
         self._database = psycopg.connect(autocommit=True, **self._parameters)
         try:
             self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))

@@ -163,7 +163,7 @@ class SqliteStore(SqlStore):
             return
         if numbers_of_files(self.path):
             self._close_database()
-            self._ids = {}
+            self._ids, self._layouts = {}, {}
             self._open()
         else:
             raise StoreError("the file was deleted: restore it, or restart to create a new one")
