@@ -43,14 +43,6 @@ class MeasurementStore(ABC):
         rows = self._read(schema.SELECT_LATEST_MEASUREMENTS_OF_ALL)
         return tuple(chain.from_iterable(measurements_from_rows(Series(*row[:3]), [row[3:]]) for row in rows))
 
-    def _measurement_rows(
-        self, measured: Sequence[StoredMeasurements], ids: Mapping[Series, int], layouts: Mapping[str, int]
-    ) -> list[tuple[Any, ...]]:
-        return [
-            (ids[one.series], one.measured_at, one.fetched_at, layouts[layout_of(one.values)], contents_of(one.values))
-            for one in measured
-        ]
-
     def _new_layouts(self, measured: Sequence[StoredMeasurements]) -> dict[str, int]:
         """Return the numbers of the layouts that this store has not used yet; inside a transaction."""
         found = {}
@@ -58,6 +50,16 @@ class MeasurementStore(ABC):
             self._run(schema.INSERT_LAYOUT, (names,))
             found[names] = self._run(schema.SELECT_LAYOUT_ID, (names,))[0][0]
         return found
+
+
+def measurement_rows(
+    measured: Sequence[StoredMeasurements], ids: Mapping[Series, int], layouts: Mapping[str, int]
+) -> list[tuple[Any, ...]]:
+    """Return measurements in the order of the table's columns, with the ids of series and the numbers of layouts."""
+    return [
+        (ids[one.series], one.measured_at, one.fetched_at, layouts[layout_of(one.values)], contents_of(one.values))
+        for one in measured
+    ]
 
 
 def layout_of(values: Mapping[str, float | str | None]) -> str:

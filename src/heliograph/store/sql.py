@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
@@ -24,13 +24,14 @@ from heliograph.store.base import (
     SeriesInfo,
     StoredSample,
 )
-from heliograph.store.counter_state import counter_state_text, parse_counter_state
-from heliograph.store.events import EventStore, clean, event_rows
+from heliograph.store.batch_rows import batch_rows
+from heliograph.store.counter_state import parse_counter_state
+from heliograph.store.events import EventStore
 from heliograph.store.imports import ImportStore
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
@@ -156,16 +157,16 @@ class SqlStore(ImportStore, EventStore):
 
     def _write_rows(self, batch: Batch) -> tuple[dict[Series, int], dict[str, int]]:
         """Write a batch inside a transaction; return the ids of the series, and the numbers of the layouts."""
-        new = self._new_ids(batch)
-        ids = self._ids | new if new else self._ids
-        for known in sorted(batch.series_info, key=_of):
-            self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
-        layouts = self._layouts | self._new_layouts(batch.measurements)
-        for table, rows in _tables(batch, ids):
-            if rows:
-                self._upsert_rows(table, rows)
-        if batch.measurements:
-            self._upsert_rows(schema.MEASUREMENT_TABLE, self._measurement_rows(batch.measurements, ids, layouts))
+        ids, layouts = self._ids, self._layouts
+        try:
+            infos, tables = batch_rows(batch, ids, layouts)
+        except KeyError:  # a series or layout that this program has not written yet
+            ids, layouts = ids | self._new_ids(batch), layouts | self._new_layouts(batch.measurements)
+            infos, tables = batch_rows(batch, ids, layouts)
+        for values in infos:
+            self._run(schema.UPDATE_SERIES, values)
+        for table, rows in tables:
+            self._upsert_rows(table, rows)
         self._record_changes(batch, ids)
         return ids, layouts
 
@@ -316,81 +317,3 @@ class SqlStore(ImportStore, EventStore):
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
         return queries_from_rows(series, span, self._read(schema.SELECT_QUERIES, (*series, span)))
-
-
-def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:
-    """Yield the rows of a batch per table, in the order of the table's columns."""
-    yield (
-        schema.SAMPLE_TABLE,
-        [
-            (
-                ids[series],
-                measured_at,
-                fetched_at,
-                str(quality),
-                status and str(status),
-                *_metrics(values),
-            )
-            for series, measured_at, fetched_at, quality, status, values in batch.samples
-        ],
-    )
-    yield (
-        schema.DAY_TABLE,
-        [
-            (
-                ids[one.series],
-                one.day.isoformat(),
-                one.written_at,
-                str(one.quality),
-                int(one.final),
-                *_energies(one.values),
-            )
-            for one in batch.days
-        ],
-    )
-    yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
-    yield schema.COUNTER_TABLE, [(ids[series], counter_state_text(state)) for series, state in batch.counters.items()]
-    yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
-    yield (
-        schema.POLL_TABLE,
-        [(ids[one.series], *one[1:4], _clean(one.reason), int(one.unconfirmed)) for one in batch.polls],
-    )
-    yield (
-        schema.IMPORT_TABLE,
-        [(ids[one.series], one.id, one.imported_at, _clean(one.source), one.undone_at) for one in batch.imports],
-    )
-    yield (
-        schema.IMPORTED_TABLE,
-        [(ids[one.series], one.day.isoformat(), *one[2:]) for one in batch.imported],
-    )
-    yield schema.ALARM_TABLE, [(_clean(key), at, *map(_clean, texts)) for key, at, *texts in batch.alarms]
-    yield from event_rows(batch, ids)
-
-
-def _in_order(names: Iterable[str]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:
-    """Return a function that returns all values in the order of the columns, None for a gap."""
-    gaps = dict.fromkeys(names)
-    complete = itemgetter(*gaps)
-
-    def values_of(values: Mapping[str, float | None]) -> tuple[float | None, ...]:
-        if len(values) == len(gaps):
-            # Twice as fast as merging, for the usual sample that has every metric.
-            try:
-                found: tuple[float | None, ...] = complete(values)
-            except KeyError:
-                pass  # a name that is no column; reported below
-            else:
-                return found
-        merged = {**gaps, **values}
-        if len(merged) > len(gaps):
-            raise StoreError(f"there is no column for {', '.join(sorted(merged.keys() - gaps.keys()))}")
-        return tuple(merged.values())
-
-    return values_of
-
-
-_metrics, _energies = map(_in_order, (METRICS, ENERGIES))
-
-
-def _clean(text: str | None) -> str | None:
-    return text and clean(text)
