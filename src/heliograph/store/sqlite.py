@@ -30,6 +30,7 @@ from heliograph.store.recovery import (
 )
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_row_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
+from heliograph.store.sqlite_errors import FILE_ERRORS, raise_store_error, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,18 +45,10 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 3
+_ATTEMPTS = 4
+"""The first attempt may only notice that the file was replaced."""
 _CHECK_SECONDS = 3.0
 """Seconds an integrity check gets at the end; containers are killed ten seconds after the stop signal."""
-
-_ADVICE = {
-    sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
-    sqlite3.SQLITE_FULL: "nothing of this write was stored; free disk space and try again",
-    sqlite3.SQLITE_IOERR: "nothing of this write was stored; free disk space, check the disk, and try again",
-    sqlite3.SQLITE_CANTOPEN: "check its folder, the free disk space, and the limit of open files (`ulimit -n`)",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the collector, then run: {command}",
-    sqlite3.SQLITE_NOTADB: "it is not a store of heliograph: use another file, or move this one away",
-}
 
 
 class Feed(NamedTuple):
@@ -66,7 +59,7 @@ class Feed(NamedTuple):
 
 
 class FileReplaced(Exception):
-    """The file was replaced between its check and the begin of a transaction."""
+    """The open file is no longer the one in use."""
 
 
 class SqliteStore(SqlStore):
@@ -142,16 +135,36 @@ class SqliteStore(SqlStore):
             raise
 
     def _run_locked(self, work: Callable[[], _T]) -> _T:
-        with self._lock, store_errors(self.path):
-            for _ in range(_ATTEMPTS):
+        with self._lock:
+            try:  # a context manager would take a microsecond
+                return self._run_on_file_in_use(work)
+            except FILE_ERRORS as error:
+                raise_store_error(self.path, error)
+
+    def _run_on_file_in_use(self, work: Callable[[], _T]) -> _T:
+        for attempt in range(_ATTEMPTS):
+            if attempt or self._identity is None:
                 self._reopen_if_replaced()
-                with suppress(FileReplaced):
-                    try:
-                        return work()
-                    except sqlite3.DatabaseError as error:
-                        if not self._start_recovery(error):
-                            raise
-            raise StoreError("the file was replaced while it was used; try again")
+            try:
+                return work()
+            except FileReplaced:
+                continue
+            except sqlite3.DatabaseError as error:
+                if not self._start_recovery(error):
+                    raise
+        raise StoreError("the file was replaced while it was used; try again")
+
+    def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        def read() -> list[tuple[Any, ...]]:
+            self._check_file()
+            return self._run(statement, values)
+
+        return self._run_locked(read)
+
+    def _check_file(self) -> None:
+        """Raise `FileReplaced` if the file is no longer the one in use."""
+        if self._is_replaced():
+            raise FileReplaced
 
     def _reopen_if_replaced(self) -> None:
         """Open the file in use if it is another one: after a backup was restored, a recovery begun, the store repaired.
@@ -172,15 +185,15 @@ class SqliteStore(SqlStore):
         return self._identity is None or _identity(self._name) != self._identity or self._has_successor()
 
     def _has_successor(self) -> bool:
-        return self._follow and os.path.exists(self._successor)  # noqa: PTH110 - faster
+        return self._follow and os.access(self._successor, os.F_OK)  # twice as fast as os.path.exists
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._run("BEGIN IMMEDIATE")
         try:
-            # Checked again now that no other program can write: a repair replaces the file while it has this lock.
-            if self._is_replaced() and self._identity is not None:
-                raise FileReplaced  # noqa: TRY301 - the transaction is ended below
+            # Checked now that no other program can write: a repair replaces the file while it has this lock.
+            if self._identity is not None:
+                self._check_file()
             yield
             self._run("COMMIT")
         except BaseException:
@@ -280,6 +293,7 @@ class SqliteStore(SqlStore):
         self._run_locked(lambda: self._lock_for_collector(timeout))
 
     def _lock_for_collector(self, timeout: float) -> None:
+        self._check_file()
         # A separate file: closing one that SQLite has open would release SQLite's locks as well (POSIX).
         lock = files.file_lock(lock_path(self.path))
         try:
@@ -374,23 +388,3 @@ def _is_open_to_others(path: Path) -> bool:
         return bool(path.stat().st_mode & 0o077)
     except FileNotFoundError:
         return False
-
-
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Convert errors of database and disk to `StoreError`, with the path and advice."""
-    try:
-        yield
-    except StoreError as error:
-        raise type(error)(f"{path}: {error}") from None
-    except sqlite3.Error as error:
-        advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the lower byte is the primary error code
-        if advice is None and is_damage(error):
-            advice = _ADVICE[sqlite3.SQLITE_CORRUPT]
-        advice = f" ({advice.format(command=repair_command(path))})" if advice else ""
-        raise StoreError(f"{path}: {error}{advice}") from error
-    except OSError as error:
-        advice = f" ({advice})" if (advice := files.remedy(error)) else ""
-        raise StoreError(f"{path}: {error.strerror or error}{advice}") from error
-    except (OverflowError, UnicodeError) as error:
-        raise StoreError(f"{path}: a value that cannot be stored: {error}") from error
