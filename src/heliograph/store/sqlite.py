@@ -10,6 +10,7 @@ import os
 import sqlite3
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -28,7 +29,7 @@ from heliograph.store.recovery import (
     remove_database,
     repair_command,
 )
-from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_row_sql
+from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 from heliograph.store.sqlite_errors import FILE_ERRORS, raise_store_error, store_errors
 
@@ -47,6 +48,8 @@ _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 4
 """The first attempt may only notice that the file was replaced."""
+_ROWS_OF_STATEMENT = 32
+"""More take longer to prepare; before version 3.32, SQLite allowed 999 values in a statement."""
 _CHECK_SECONDS = 3.0
 """Seconds an integrity check gets at the end; containers are killed ten seconds after the stop signal."""
 
@@ -250,7 +253,12 @@ class SqliteStore(SqlStore):
         """Do nothing: SQLite allows one writer at a time."""
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
-        self._database.executemany(insert_row_sql(table), rows)
+        # A statement of many rows takes a sixth less time for each; each is merged with the rows before it.
+        many = len(rows) - len(rows) % _ROWS_OF_STATEMENT
+        for start in range(0, many, _ROWS_OF_STATEMENT):
+            part = rows[start : start + _ROWS_OF_STATEMENT]
+            self._database.execute(insert_sql(table, _ROWS_OF_STATEMENT), tuple(chain.from_iterable(part)))
+        self._database.executemany(insert_sql(table), rows[many:])
 
     def _schema_version(self) -> int:
         return int(self._run("PRAGMA user_version")[0][0])
