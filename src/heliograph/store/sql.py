@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -28,6 +29,7 @@ from heliograph.store.batch_rows import batch_rows
 from heliograph.store.counter_state import parse_counter_state
 from heliograph.store.events import EventStore
 from heliograph.store.imports import ImportStore
+from heliograph.store.measurements import measured_at
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
+    from heliograph.store.rows import Build, Rows
     from heliograph.store.sql_table import SqlTable
 
 LOCK_TIMEOUT = 5.0
@@ -202,13 +205,23 @@ class SqlStore(ImportStore, EventStore):
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._run_locked(lambda: self._run(statement, values))
 
-    def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[list[tuple[Any, ...]]]:
+    def _read_as(self, build: Build[_T], statement: str, values: Sequence[Any]) -> list[_T]:
+        """Return what `build` makes of the rows of a query."""
+        return build(self._read(statement, values))
+
+    def _stream(self, build: Build[_T], time_of: Callable[[_T], int], statement: str, *period: Any) -> Iterator[_T]:
+        """Stream what `build` makes of the rows of a series in a period; `time_of` returns the time of an item."""
+        return chain.from_iterable(self._pages(build, time_of, statement, *period))
+
+    def _pages(
+        self, build: Build[_T], time_of: Callable[[_T], int], statement: str, series: Series, since: int, until: int
+    ) -> Iterator[list[_T]]:
         while True:
-            rows = self._read(statement, (*series, since, until, _PAGE))
-            yield rows
-            if len(rows) < _PAGE:
+            page = self._read_as(build, statement, (*series, since, until, _PAGE))
+            yield page
+            if len(page) < _PAGE:
                 return
-            since = rows[-1][0] + 1
+            since = time_of(page[-1]) + 1
 
     def series(self) -> tuple[SeriesInfo, ...]:
         """Return all series."""
@@ -229,13 +242,12 @@ class SqlStore(ImportStore, EventStore):
     ) -> Iterator[StoredSample]:
         """Stream the samples, oldest first, with these metrics, default: all."""
         names = _NAMES if metrics is None else tuple(metrics)
-        pages = self._pages(schema.select_samples(names), series, since, until)
-        return chain.from_iterable(samples_from_rows(series, names, rows) for rows in pages)
+        build = partial(samples_from_rows, series, names)
+        return self._stream(build, measured_at, schema.select_samples(names), series, since, until)
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""
-        for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
-            yield from (moment for (moment,) in rows)
+        return self._stream(_first_column, int, schema.SELECT_SAMPLE_TIMES, series, since, until)
 
     def count(self, series: Series) -> int:
         """Return the number of samples of a series."""
@@ -259,8 +271,8 @@ class SqlStore(ImportStore, EventStore):
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
         """Return the days from `first` to `last`, both included, with these energies, default: all."""
         names = ENERGIES if energies is None else tuple(energies)
-        rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
-        return tuple(days_from_rows(series, names, rows))
+        period = (*series, first.isoformat(), last.isoformat())
+        return tuple(self._read_as(partial(days_from_rows, series, names), schema.select_days(names), period))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return the rejected values, oldest first."""
@@ -317,3 +329,7 @@ class SqlStore(ImportStore, EventStore):
     def queries(self, series: Series, span: HistorySpan) -> Mapping[str, QueryRecord]:
         """Return the history queries by period."""
         return queries_from_rows(series, span, self._read(schema.SELECT_QUERIES, (*series, span)))
+
+
+def _first_column(rows: Rows) -> list[Any]:
+    return [row[0] for row in rows]

@@ -29,9 +29,10 @@ from heliograph.store.recovery import (
     remove_database,
     repair_command,
 )
+from heliograph.store.rows import collector_paused
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
-from heliograph.store.sqlite_errors import FILE_ERRORS, raise_store_error, store_errors
+from heliograph.store.sqlite_file import FILE_ERRORS, file_identity, make_private, raise_store_error, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from heliograph.store.base import SeriesChange
+    from heliograph.store.rows import Build
     from heliograph.store.sql_table import SqlTable
 
 _T = TypeVar("_T")
@@ -120,7 +122,7 @@ class SqliteStore(SqlStore):
             with suppress(FileExistsError):
                 os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         # Read before the file is opened: a file replaced in between is noticed at the next access.
-        self._identity = _identity(self._name)
+        self._identity = file_identity(self._name)
         self._database = sqlite3.connect(
             self.file, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
@@ -131,7 +133,7 @@ class SqliteStore(SqlStore):
             self._migrate(identity="INTEGER PRIMARY KEY", clustered="WITHOUT ROWID")
             # Only now: a file that is no store is left as it is.
             for part in database_parts(self.file):
-                _make_private(part)
+                make_private(part)
         except BaseException:
             close_unchanged(self._database)
             self._identity = None
@@ -164,6 +166,14 @@ class SqliteStore(SqlStore):
 
         return self._run_locked(read)
 
+    def _read_as(self, build: Build[_T], statement: str, values: Sequence[Any]) -> list[_T]:
+        def read() -> list[_T]:
+            self._check_file()
+            with collector_paused():  # also while rows are fetched: from a file that takes milliseconds
+                return build(self._run(statement, values))
+
+        return self._run_locked(read)
+
     def _check_file(self) -> None:
         """Raise `FileReplaced` if the file is no longer the one in use."""
         if self._is_replaced():
@@ -185,7 +195,7 @@ class SqliteStore(SqlStore):
             raise StoreError("the file was deleted: restore it, or restart to create a new one")
 
     def _is_replaced(self) -> bool:
-        return self._identity is None or _identity(self._name) != self._identity or self._has_successor()
+        return self._identity is None or file_identity(self._name) != self._identity or self._has_successor()
 
     def _has_successor(self) -> bool:
         return self._follow and os.access(self._successor, os.F_OK)  # twice as fast as os.path.exists
@@ -367,32 +377,3 @@ def lock_path(path: Path) -> Path:
 
 def _decode(text: bytes) -> str:
     return text.decode("utf-8", "replace")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return device and inode of a file, which change when it is replaced; None if there is no file."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - faster
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _make_private(path: Path) -> None:
-    """Remove the permissions of other users, which a restored backup may have; log a warning."""
-    if os.name != "posix" or not _is_open_to_others(path):
-        return
-    with suppress(OSError):
-        if not path.is_symlink():
-            os.chmod(path, 0o600)  # noqa: PTH101
-    if _is_open_to_others(path):
-        _log.warning(LogEvent("store.readable_by_others", path=path, advice=f"run: chmod 600 {path}"))
-    else:
-        _log.warning(LogEvent("store.permissions_changed", path=path, why="others could read the file"))
-
-
-def _is_open_to_others(path: Path) -> bool:
-    try:
-        return bool(path.stat().st_mode & 0o077)
-    except FileNotFoundError:
-        return False

@@ -1,18 +1,23 @@
-"""Errors of SQLite and of the disk as `StoreError`, with the path of the file and advice."""
+"""The file of an SQLite store: its identity and permissions, and its errors as `StoreError` with advice."""
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from heliograph.core import files
 from heliograph.errors import StoreError
+from heliograph.eventlog import LogEvent
 from heliograph.store.recovery import is_damage, repair_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 FILE_ERRORS = (StoreError, sqlite3.Error, OSError, OverflowError, UnicodeError)
 """What an operation of a file may raise."""
@@ -50,3 +55,32 @@ def raise_store_error(path: Path, error: BaseException) -> NoReturn:
         advice = f" ({advice})" if (advice := files.remedy(error)) else ""
         raise StoreError(f"{path}: {error.strerror or error}{advice}") from error
     raise StoreError(f"{path}: a value that cannot be stored: {error}") from error
+
+
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Return device and inode of a file, which change when it is replaced; None if there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - faster
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def make_private(path: Path) -> None:
+    """Remove the permissions of other users, which a restored backup may have; log a warning."""
+    if os.name != "posix" or not _is_open_to_others(path):
+        return
+    with suppress(OSError):
+        if not path.is_symlink():
+            os.chmod(path, 0o600)  # noqa: PTH101
+    if _is_open_to_others(path):
+        _log.warning(LogEvent("store.readable_by_others", path=path, advice=f"run: chmod 600 {path}"))
+    else:
+        _log.warning(LogEvent("store.permissions_changed", path=path, why="others could read the file"))
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except FileNotFoundError:
+        return False
