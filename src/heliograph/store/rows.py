@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args
 
 from heliograph.model import Quality, Status
@@ -19,7 +18,7 @@ from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, 
 from heliograph.store.recovery import ROW_ADVICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from heliograph.store.base import HistorySpan, Series
 
@@ -115,11 +114,20 @@ def collector_paused() -> Iterator[None]:
 
 def _check_numbers(rows: Rows) -> None:
     """Check that the values of rows are numbers or gaps: SQLite accepts a text from another program."""
-    width = len(rows[0]) if rows else 0
-    for column in map(itemgetter, range(_FIRST_VALUE, width)):
-        if not _NUMBERS.issuperset(map(type, map(column, rows))):
-            values = next(row[_FIRST_VALUE:] for row in rows if type(column(row)) not in _NUMBERS)
-            raise UnreadableRow(f"the store contains a value that is no number: {[*values]!r:.80}; {ROW_ADVICE}")
+    for column in list(zip(*rows, strict=True))[_FIRST_VALUE:]:
+        try:
+            sum(column, 0.0)  # a tenth of the time of looking at each type, like the count of gaps
+        except TypeError:
+            if column.count(None) == len(column) or _are_numbers(column):
+                continue
+            values = next(row[_FIRST_VALUE:] for row in rows if not _are_numbers(row[_FIRST_VALUE:]))
+            raise UnreadableRow(
+                f"the store contains a value that is no number: {[*values]!r:.80}; {ROW_ADVICE}"
+            ) from None
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return _NUMBERS.issuperset(map(type, values))
 
 
 _FIRST_VALUE = 3
