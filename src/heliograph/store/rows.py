@@ -174,15 +174,15 @@ def _builders(names: tuple[str, ...], columns: str, row: str, **constants: Any) 
     if len(names) < _SHARED_KEYS_FROM:
         places = [f"value_{place}" for place in range(len(names))]
         values = f"{{{', '.join(f'{name!r}: {place}' for name, place in zip(names, places, strict=True))}}}"
-        holder = ""
+        each = f"for {', '.join([columns, *places])} in rows"
     else:
         places = [f"holder.{name}" for name in names]
         values = "holder.__dict__"
-        holder = "for holder in [new_holder()] "
+        each = f"for one in rows for holder in [new_holder()] for {', '.join([columns, *places])} in [one]"
         constants["new_holder"] = type("Holder", (), {})
     total = f"sum(one[{_FIRST_VALUE}:], 0.0)" if len(names) >= _SUM_FROM else " + ".join(["0.0", *places])
     head = f"lambda series, rows, new=tuple.__new__, {', '.join(f'{name}={name}' for name in constants)}: "
-    build = f"{row.replace('values', values)} for one in rows {holder}for {', '.join([columns, *places])} in [one]"
+    build = f"{row.replace('values', values)} {each}"
     complete, either = (f"{head}[{build}{check}]" for check in (f" for _ in [{total}]", ""))
     return Builders(eval(complete, constants), eval(either, constants))  # noqa: S307 - the names of metrics, quoted
 
