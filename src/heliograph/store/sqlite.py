@@ -126,6 +126,8 @@ class SqliteStore(SqlStore):
         self._database = sqlite3.connect(
             self.file, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
+        # One for all statements, each of which is complete before the next: a small write would make five.
+        self._cursor = self._database.cursor()
         try:
             self._run("PRAGMA journal_mode = WAL")
             # A killed program loses no commit; a power failure loses at most the last commits, each completely.
@@ -202,13 +204,13 @@ class SqliteStore(SqlStore):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._run("BEGIN IMMEDIATE")
+        self._cursor.execute("BEGIN IMMEDIATE")
         try:
             # Checked now that no other program can write: a repair replaces the file while it has this lock.
             if self._identity is not None:
                 self._check_file()
             yield
-            self._run("COMMIT")
+            self._cursor.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:  # false after SQLite rolled back by itself (disk full)
                 self._run("ROLLBACK")
@@ -248,14 +250,14 @@ class SqliteStore(SqlStore):
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._database.execute(statement, values).fetchall()
+            return self._cursor.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
             if "decode to UTF-8" not in str(error):
                 raise
         # A damaged text: read with replaced characters it is an unknown word, or no JSON, and is handled as such.
         self._database.text_factory = _decode
         try:
-            return self._database.execute(statement, values).fetchall()
+            return self._cursor.execute(statement, values).fetchall()
         finally:
             self._database.text_factory = str
 
@@ -267,8 +269,8 @@ class SqliteStore(SqlStore):
         many = len(rows) - len(rows) % _ROWS_OF_STATEMENT
         for start in range(0, many, _ROWS_OF_STATEMENT):
             part = rows[start : start + _ROWS_OF_STATEMENT]
-            self._database.execute(insert_sql(table, _ROWS_OF_STATEMENT), tuple(chain.from_iterable(part)))
-        self._database.executemany(insert_sql(table), rows[many:])
+            self._cursor.execute(insert_sql(table, _ROWS_OF_STATEMENT), tuple(chain.from_iterable(part)))
+        self._cursor.executemany(insert_sql(table), rows[many:])
 
     def _schema_version(self) -> int:
         return int(self._run("PRAGMA user_version")[0][0])
