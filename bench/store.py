@@ -1,8 +1,10 @@
 """Benchmark of the store beside the bare database, with the same rows. usage: store.py sqlite|postgres ROUNDS
 
 Prints seconds as JSON, by operation: writing new rows in batches; reading ten years of days, a week, and the buckets of
-a year. `bare` is the database alone: it writes prepared tuples and does not convert results. SQLite is measured in
-CPU time, because it works in this process; PostgreSQL in wall time.
+a year. `bare` is the database alone, in the same file or database and with the same durability: it inserts prepared
+tuples, in one transaction per batch, into a table of the same columns and key, and does not convert results. The store
+merges rows by key instead of inserting them, and looks for readers of the change feed. Store and database take turns in
+changing order. SQLite is measured in CPU time, because it works in this process; PostgreSQL in wall time.
 """
 
 from __future__ import annotations
@@ -100,27 +102,31 @@ class BareDatabase:
         return cls(database.execute, {"COPY": insert, "binary COPY": partial(insert, binary=True)}, query, "")
 
 
-def seconds(clock, operation):
-    start = clock()
-    operation()
-    return clock() - start
+def take_turns(clock, operations, first):
+    """Return the seconds of each operation; begin with another one each time, which finds the caches cold."""
+    times = [0.0] * len(operations)
+    for number in range(first, first + len(operations)):
+        place = number % len(operations)
+        start = clock()
+        operations[place]()
+        times[place] = clock() - start
+    return times
 
 
 def measure_writes(store, bare, clock, rounds):
-    """Measure inserts, alternately so that a busy machine disturbs all equally; each turn writes new rows."""
+    """Measure inserts of new rows."""
     results, first = {}, 0
     for size in BATCHES:
         count = size * max(1, 200 // size)
         turns = []
-        for _ in range(rounds):
+        for turn in range(rounds):
             rows = samples(first, count)
             parts = [slice(start, start + size) for start in range(0, count, size)]
-            batches = [Batch(samples=rows[part]) for part in parts]
-            turn = [seconds(clock, partial(for_each, store.write, batches))]
+            operations = [partial(for_each, store.write, [Batch(samples=rows[part]) for part in parts])]
             for number, insert in enumerate(bare.inserts.values()):
                 flat = [(number, *row[1:]) for row in flatten(rows)]
-                turn.append(seconds(clock, partial(for_each, insert, [flat[part] for part in parts])))
-            turns.append([duration / count for duration in turn])
+                operations.append(partial(for_each, insert, [flat[part] for part in parts]))
+            turns.append([duration / count for duration in take_turns(clock, operations, turn)])
             first += count
         results[str(size)] = compare(turns)
     return results
@@ -141,7 +147,17 @@ def measure_reads(store, bare, clock, rounds):
     store.write(Batch(samples=rows, days=days))
     week = (START + YEAR // 2, START + YEAR // 2 + WEEK)
     year = (START, START + YEAR)
-    next(iter(bare.inserts.values()))([(9, *row[1:]) for row in flatten(rows)])
+    insert = next(iter(bare.inserts.values()))
+    insert([(9, *row[1:]) for row in flatten(rows)])
+    no_battery = SERIES._replace(device="NO BATTERY")
+    gaps = {name: None for name in METRICS if name.startswith("battery")}
+    rows = [
+        row._replace(series=no_battery, values=row.values | gaps)
+        for row in rows
+        if week[0] <= row.measured_at < week[1]
+    ]
+    store.write(Batch(samples=rows))
+    insert([(10, *row[1:]) for row in flatten(rows)])
     operations = {}
     for names in (schema.ENERGIES, schema.ENERGIES[:1]):
         operations[f"ten years of days, {metric_count(names)}"] = (
@@ -154,15 +170,20 @@ def measure_reads(store, bare, clock, rounds):
                 (*series, dates[0].isoformat(), dates[-1].isoformat()),
             ),
         )
-    for names in ([*METRICS], [*METRICS][:4], [*METRICS][:1]):
+    for label, one, number, names in (
+        ("week", series, 9, [*METRICS]),
+        ("week without battery", no_battery, 10, [*METRICS]),
+        ("week", series, 9, [*METRICS][:4]),
+        ("week", series, 9, [*METRICS][:1]),
+    ):
         columns = ", ".join(names)
-        operations[f"week, {metric_count(names)}"] = (
-            partial(lambda names: list(store.samples(series, *week, names)), names),
+        operations[f"{label}, {metric_count(names)}"] = (
+            partial(lambda *arguments: list(store.samples(*arguments)), one, *week, names),
             partial(
                 bare.query,
                 f"SELECT measured_at, fetched_at, quality, status, {columns} FROM bare "
                 "WHERE series = ? AND measured_at >= ? AND measured_at < ? ORDER BY measured_at",
-                (9, *week),
+                (number, *week),
             ),
         )
     for name, metrics, length in (("year by day", 1, 86_400), ("year by day", 6, 86_400), ("year by hour", 6, 3600)):
@@ -172,8 +193,7 @@ def measure_reads(store, bare, clock, rounds):
             partial(bare.query, schema.select_buckets(names), (year[0], length, *series, *year)),
         )
     return {
-        name: compare([(seconds(clock, read), seconds(clock, bare_read)) for _ in range(rounds)])
-        for name, (read, bare_read) in operations.items()
+        name: compare([take_turns(clock, pair, turn) for turn in range(rounds)]) for name, pair in operations.items()
     }
 
 

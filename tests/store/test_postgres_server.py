@@ -9,7 +9,7 @@ import pytest
 
 from heliograph.errors import ConfigError, StoreError
 from heliograph.store import open_store
-from heliograph.store.base import Batch
+from heliograph.store.base import Batch, StoredMeasurements
 from heliograph.store.postgres import PostgresStore
 from heliograph.store.sqlite import SqliteStore
 from support.store_fixtures import DatabasePlace
@@ -87,6 +87,19 @@ def test_postgres_write_reconnects(place):
                 )
             store.write(Batch(samples=[SAMPLE._replace(measured_at=number)]))
         assert list(store.sample_times(ROOF, 0, NOON)) == [0, 1, 2]
+
+
+def test_measurements_are_written_with_the_layouts_of_a_database_that_was_restored(place):
+    measured = StoredMeasurements(ROOF, NOON, NOON + 70, {"pv1_voltage": 380.5})
+    with place.open() as store:
+        store.write(Batch(measurements=[measured]))
+        with place.outsider(autocommit=True) as outsider:
+            outsider.execute("UPDATE heliograph.layout SET names = 'temperature'")
+            outsider.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'heliograph'"
+            )
+        store.write(Batch(measurements=[measured]))
+        assert list(store.measurements(ROOF, NOON, NOON + 1)) == [measured]
 
 
 def test_postgres_write_replaces_a_connection_that_was_left_in_a_batch(place):

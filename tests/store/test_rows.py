@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.metrics import METRICS
+from heliograph.metrics import ENERGIES, METRICS
 from heliograph.model import Quality, Status
 from heliograph.store.base import Batch
 from heliograph.store.rows import samples_from_rows
@@ -45,14 +45,27 @@ def test_days_round_trip_with_quality_and_finality(store):
     assert {type(one.final) for one in read} == {bool}
 
 
-@pytest.mark.parametrize("metrics", [["load_power"], ["pv_power", "load_power"], list(METRICS)])
-def test_text_in_a_column_of_numbers_is_rejected_beside_gaps(file, metrics):
+@pytest.mark.parametrize("others", [gaps(METRICS), dict.fromkeys(METRICS, 1.0)], ids=["gaps", "numbers"])
+@pytest.mark.parametrize("metrics", [["load_power"], ["pv_power", "load_power"], list(METRICS)], ids=len)
+def test_text_in_a_column_of_numbers_is_rejected(file, metrics, others):
     with file.open() as store:
-        store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + 300, values=gaps(METRICS)), SAMPLE]))
-        assert len(list(store.samples(ROOF, NOON, NOON + 600, metrics))) == 2
-        file.run("UPDATE sample SET load_power = 'much'")
-        with pytest.raises(StoreError, match=r"no number: .*'much'"):
-            list(store.samples(ROOF, NOON, NOON + 600, metrics))
+        store.write(Batch(samples=[SAMPLE._replace(measured_at=NOON + at, values=others) for at in (0, 300)]))
+        assert [one.values for one in store.samples(ROOF, NOON, NOON + 600, metrics)] == [
+            {name: others[name] for name in metrics}
+        ] * 2
+        for value, shown in (("'much'", "'much'"), ("''", "''"), ("x'6d'", "b'm'"), ("x''", "b''")):
+            file.run(f"UPDATE sample SET load_power = {value} WHERE measured_at = {NOON + 300}")
+            with pytest.raises(StoreError, match=f"samples.sqlite: .*no number: .*{shown}"):
+                list(store.samples(ROOF, NOON, NOON + 600, metrics))
+
+
+def test_text_instead_of_the_energy_of_a_day_is_rejected(file):
+    with file.open() as store:
+        store.write(Batch(days=[DAY._replace(values=dict.fromkeys(ENERGIES, 1.0))]))
+        file.run("UPDATE day SET load_energy = 'much'")
+        for energies in (None, ["load_energy"]):
+            with pytest.raises(StoreError, match=r"no number: .*'much'"):
+                store.days(ROOF, date(2026, 1, 1), date(2026, 12, 31), energies)
 
 
 @pytest.mark.parametrize(("column", "text"), [("status", "on-line"), ("quality", "l1ve")])

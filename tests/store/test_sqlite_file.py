@@ -11,7 +11,7 @@ import pytest
 from heliograph.errors import StoreError
 from heliograph.metrics import METRICS
 from heliograph.model import Quality, Status
-from heliograph.store.base import Batch
+from heliograph.store.base import Batch, StoredMeasurements
 from heliograph.store.sqlite import SqliteStore
 from support.paths import FIXTURES
 from support.store_rows import NOON, ROOF, SAMPLE, gaps
@@ -169,7 +169,7 @@ def test_sqlite_full_disk_loses_no_commit(path):
         from pathlib import Path
         from support.store_rows import ROOF, SAMPLE
         from heliograph.errors import StoreError
-        from heliograph.store.base import Batch
+        from heliograph.store.base import Batch, StoredMeasurements
         from heliograph.store.sqlite import SqliteStore
 
         with SqliteStore(Path({str(path)!r})) as store:
@@ -246,6 +246,22 @@ def test_sqlite_deleted_file_is_an_error_until_replaced(path):
         assert {one.series for one in store.latest()} == {other, ROOF}
         with SqliteStore(path) as second, pytest.raises(StoreError, match="another collector is already using it"):
             second.claim(["me"], timeout=0)
+
+
+def test_measurements_are_written_with_the_layouts_of_a_file_that_replaced_the_first(path):
+    aside = path.with_name("aside.sqlite")
+    measured = StoredMeasurements(ROOF, NOON, NOON + 70, {"pv1_voltage": 380.5})
+    with SqliteStore(aside) as store:
+        store.write(Batch(measurements=[measured._replace(values={"temperature": 41.0})]))
+    with SqliteStore(path) as store:
+        store.write(Batch(measurements=[measured]))
+        moved(path, path.with_name("away.sqlite"))
+        aside.rename(path)
+        store.write(Batch(measurements=[measured._replace(measured_at=NOON + 300)]))
+        assert [one.values for one in store.measurements(ROOF, NOON, NOON + 301)] == [
+            {"temperature": 41.0},
+            measured.values,
+        ]
 
 
 def test_sqlite_file_replaced_by_another_kind_is_an_error(path):

@@ -160,6 +160,9 @@ def test_unknown_metric_is_rejected(store):
         list(store.buckets(ROOF, ["pv_power) FROM sample; --"], 0, NOON, 300))
     with pytest.raises(StoreError, match="no column for ppv"):
         store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=1, values={"ppv": 1.0})]))
+    as_many_as_there_are = {**dict.fromkeys([*METRICS][1:], 1.0), "ppv": 1.0}
+    with pytest.raises(StoreError, match="no column for ppv"):
+        store.write(Batch(samples=[SAMPLE, SAMPLE._replace(measured_at=1, values=as_many_as_there_are)]))
     assert everything(store) == everything(None)
 
 
@@ -297,6 +300,17 @@ def test_write_merges_a_big_batch_like_a_small_one(store):
         store.write(Batch(samples=batch))
     found = [(one.values["pv_power"], one.values["load_power"]) for one in store.samples(ROOF, 0, 3000)]
     assert found == [(1.0, 4.0)] * 1000 + [(2.0, 4.0)] * 1000 + [(1.0, 4.0)] * 1000
+
+
+def test_write_merges_rows_of_one_batch_in_their_order(store):
+    rows = [
+        SAMPLE._replace(measured_at=step // 3, fetched_at=step * 7 % 3, values={[*METRICS][step % 4]: float(step)})
+        for step in range(150)
+    ]
+    store.write(Batch(samples=rows))
+    for row in rows:
+        store.write(Batch(samples=[row._replace(series=BOX)]))
+    assert [one._replace(series=BOX) for one in store.samples(ROOF, 0, 150)] == list(store.samples(BOX, 0, 150))
 
 
 def test_values_round_trip_exactly(store):

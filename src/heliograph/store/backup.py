@@ -18,7 +18,8 @@ from heliograph.store.recovery import (
 )
 from heliograph.store.schema import MIGRATIONS
 from heliograph.store.sql import ALREADY_COLLECTING
-from heliograph.store.sqlite import lock_path, store_errors, unclean_marker
+from heliograph.store.sqlite import lock_path, unclean_marker
+from heliograph.store.sqlite_file import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,7 @@ from heliograph.store import event_schema as schema
 from heliograph.store.base import KnownFact, Oddity, Series, StoredEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from heliograph.store.base import Batch
-    from heliograph.store.sql_table import SqlTable
+    from collections.abc import Mapping, Sequence
 
 _KINDS = {str(kind): kind for kind in EventKind}
 
@@ -43,33 +40,25 @@ class EventStore(ABC):
         return tuple(Oddity(Series(*row[:3]), *row[3:]) for row in self._read(schema.SELECT_ODDITIES))
 
 
-def event_rows(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:
-    """Yield the rows of a batch per table, in the order of the table's columns."""
-    events = [
-        (ids[one.series], one.started_at, str(one.kind), clean(one.code), one.seen_at, one.ended_at, *_texts(one))
-        for one in batch.events
-    ]
-    yield schema.EVENT_TABLE, events
-    yield schema.FACT_TABLE, [(ids[one.series], one.name, clean(one.value), one.since) for one in batch.facts]
-    # One row per key: of several in a batch only the last one would count.
+def event_row(event: StoredEvent, series: int) -> tuple[Any, ...]:
+    """Return an event of the series with this id, in the order of the table's columns."""
+    # An empty text leaves the one that is stored.
+    texts = clean(event.text) or None, clean(event.advice) or None, clean(event.source)
+    return series, event.started_at, str(event.kind), clean(event.code), event.seen_at, event.ended_at, *texts
+
+
+def oddity_rows(oddities: Sequence[Oddity], ids: Mapping[Series, int]) -> list[tuple[Any, ...]]:
+    """Return one row per key, in the order of the table's columns: of several only the last one would count."""
     counted: dict[tuple[Series, str], Oddity] = {}
-    for one in batch.oddities:
+    for one in oddities:
         before = counted.get(one[:2])
         counted[one[:2]] = one if before is None else one._replace(times=before.times + one.times)
-    yield (
-        schema.ODDITY_TABLE,
-        [(ids[one.series], clean(one.what), clean(one.example), *one[3:]) for one in counted.values()],
-    )
+    return [(ids[one.series], clean(one.what), clean(one.example), *one[3:]) for one in counted.values()]
 
 
 def _event(row: Sequence[Any]) -> StoredEvent:
     series, (at, kind, code, seen_at, ended_at, text, advice, source) = Series(*row[:3]), row[3:]
     return StoredEvent(series, at, _KINDS[kind], code, seen_at, ended_at, text or "", advice or "", source)
-
-
-def _texts(event: StoredEvent) -> tuple[str | None, str | None, str]:
-    # An empty text leaves the one that is stored.
-    return clean(event.text) or None, clean(event.advice) or None, clean(event.source)
 
 
 def clean(text: str) -> str:

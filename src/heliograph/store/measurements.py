@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.store import schema
 from heliograph.store.base import Series, StoredMeasurements, UnreadableRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from heliograph.store.rows import Build, Rows
+
+
+_T = TypeVar("_T")
+
+measured_at = attrgetter("measured_at")
 
 
 class MeasurementStore(ABC):
@@ -29,12 +38,12 @@ class MeasurementStore(ABC):
     @abstractmethod
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
     @abstractmethod
-    def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[list[tuple[Any, ...]]]: ...
+    def _stream(self, build: Build[_T], time_of: Callable[[_T], int], statement: str, *period: Any) -> Iterator[_T]: ...
 
     def measurements(self, series: Series, since: int, until: int) -> Iterator[StoredMeasurements]:
         """Stream the measurements of a device, oldest first."""
-        pages = self._pages(schema.SELECT_MEASUREMENTS, series, since, until)
-        return chain.from_iterable(measurements_from_rows(series, rows) for rows in pages)
+        build = partial(measurements_from_rows, series)
+        return self._stream(build, measured_at, schema.SELECT_MEASUREMENTS, series, since, until)
 
     def latest_measurements(self, series: Series | None = None) -> tuple[StoredMeasurements, ...]:
         """Return the newest measurements of one device, or of each."""
@@ -43,14 +52,6 @@ class MeasurementStore(ABC):
         rows = self._read(schema.SELECT_LATEST_MEASUREMENTS_OF_ALL)
         return tuple(chain.from_iterable(measurements_from_rows(Series(*row[:3]), [row[3:]]) for row in rows))
 
-    def _measurement_rows(
-        self, measured: Sequence[StoredMeasurements], ids: Mapping[Series, int], layouts: Mapping[str, int]
-    ) -> list[tuple[Any, ...]]:
-        return [
-            (ids[one.series], one.measured_at, one.fetched_at, layouts[layout_of(one.values)], contents_of(one.values))
-            for one in measured
-        ]
-
     def _new_layouts(self, measured: Sequence[StoredMeasurements]) -> dict[str, int]:
         """Return the numbers of the layouts that this store has not used yet; inside a transaction."""
         found = {}
@@ -58,6 +59,16 @@ class MeasurementStore(ABC):
             self._run(schema.INSERT_LAYOUT, (names,))
             found[names] = self._run(schema.SELECT_LAYOUT_ID, (names,))[0][0]
         return found
+
+
+def measurement_rows(
+    measured: Sequence[StoredMeasurements], ids: Mapping[Series, int], layouts: Mapping[str, int]
+) -> list[tuple[Any, ...]]:
+    """Return measurements in the order of the table's columns, with the ids of series and the numbers of layouts."""
+    return [
+        (ids[one.series], one.measured_at, one.fetched_at, layouts[layout_of(one.values)], contents_of(one.values))
+        for one in measured
+    ]
 
 
 def layout_of(values: Mapping[str, float | str | None]) -> str:
@@ -74,11 +85,13 @@ def contents_of(values: Mapping[str, float | str | None]) -> str:
     return json.dumps(list(values.values()), separators=(",", ":"), allow_nan=False)
 
 
-def measurements_from_rows(series: Series, rows: Sequence[Sequence[Any]]) -> Iterator[StoredMeasurements]:
-    """Yield the measurements of a device from rows of time, time fetched, names and contents."""
-    for measured_at, fetched_at, names, contents in rows:
+def measurements_from_rows(series: Series, rows: Rows) -> list[StoredMeasurements]:
+    """Return the measurements of a device from rows of time, time fetched, names and contents."""
+    found = []
+    for at, fetched_at, names, contents in rows:
         try:
             values = dict(zip(names.split(","), json.loads(contents), strict=True))
         except (ValueError, TypeError, RecursionError) as error:
             raise UnreadableRow("the store contains damaged measurements") from error
-        yield StoredMeasurements(series, measured_at, fetched_at, values)
+        found.append(StoredMeasurements(series, at, fetched_at, values))
+    return found

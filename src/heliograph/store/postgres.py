@@ -18,7 +18,7 @@ from heliograph.core.redact import SecretMasker
 from heliograph.errors import ConfigError, StoreError, StoreInUse, StoreMissing
 from heliograph.metrics import METRICS
 from heliograph.store import hours
-from heliograph.store.schema import SAMPLE_TABLE, SELECT_NEWEST_CHANGE, insert_row_sql
+from heliograph.store.schema import SAMPLE_TABLE, SELECT_NEWEST_CHANGE, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class PostgresStore(SqlStore):
             raise StoreError("the store is closed")
         if self._database is not None and not self._database.closed:
             return
-        self._ids = {}  # the server may have been restored from a backup
+        self._ids, self._layouts = {}, {}  # the server may have been restored from a backup
         self._database = psycopg.connect(autocommit=True, **self._parameters)
         try:
             self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))
@@ -206,7 +206,7 @@ class PostgresStore(SqlStore):
             self._copy(table, rows)
             return
         with self._live.cursor() as cursor:
-            cursor.executemany(_psycopg_sql(insert_row_sql(table)), rows)
+            cursor.executemany(_psycopg_sql(insert_sql(table)), rows)
 
     def _copy(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
         """Write many rows with distinct keys: one statement can merge a row only once."""

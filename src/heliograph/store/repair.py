@@ -27,7 +27,8 @@ from heliograph.store.recovery import (
     repair_command,
 )
 from heliograph.store.salvage import Salvage
-from heliograph.store.sqlite import SqliteStore, create_recovery_file, lock_path, store_errors, unclean_marker
+from heliograph.store.sqlite import SqliteStore, create_recovery_file, lock_path, unclean_marker
+from heliograph.store.sqlite_file import store_errors
 from heliograph.store.sqlite_pages import PageReader
 
 if TYPE_CHECKING:

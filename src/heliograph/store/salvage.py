@@ -114,7 +114,7 @@ class Salvage:
             case (int(at), int(fetched_at), int(layout), str(contents)) if _is_time(at, fetched_at):
                 rows = [(at, fetched_at, self._layouts.get(layout, ""), contents)]
                 with suppress(UnreadableRow):
-                    return next(measurements_from_rows(series or Series("", ""), rows))
+                    return measurements_from_rows(series or Series("", ""), rows)[0]
         return None
 
 

@@ -164,9 +164,10 @@ TABLES = {"series", "change", "reader", "layout"} | {
 
 
 @cache
-def insert_row_sql(table: SqlTable) -> str:
-    """Return the upsert of one row."""
-    return table.insert(f"VALUES ({', '.join('?' * len(table.columns))})")
+def insert_sql(table: SqlTable, rows: int = 1) -> str:
+    """Return the upsert of this number of rows."""
+    row = f"({', '.join('?' * len(table.columns))})"
+    return table.insert(f"VALUES {', '.join([row] * rows)}")
 
 
 def add_missing_columns(table: SqlTable, present: Sequence[str]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from functools import partial
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from heliograph.errors import StoreError
@@ -24,18 +25,21 @@ from heliograph.store.base import (
     SeriesInfo,
     StoredSample,
 )
-from heliograph.store.counter_state import counter_state_text, parse_counter_state
-from heliograph.store.events import EventStore, clean, event_rows
+from heliograph.store.batch_rows import batch_rows
+from heliograph.store.counter_state import parse_counter_state
+from heliograph.store.events import EventStore
 from heliograph.store.imports import ImportStore
+from heliograph.store.measurements import measured_at
 from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
 
     from heliograph.store.base import Batch, HistorySpan
+    from heliograph.store.rows import Build, Rows
     from heliograph.store.sql_table import SqlTable
 
 LOCK_TIMEOUT = 5.0
@@ -156,16 +160,16 @@ class SqlStore(ImportStore, EventStore):
 
     def _write_rows(self, batch: Batch) -> tuple[dict[Series, int], dict[str, int]]:
         """Write a batch inside a transaction; return the ids of the series, and the numbers of the layouts."""
-        new = self._new_ids(batch)
-        ids = self._ids | new if new else self._ids
-        for known in sorted(batch.series_info, key=_of):
-            self._run(schema.UPDATE_SERIES, (*map(_clean, known[1:-1]), known.peak_power, ids[known.series]))
-        layouts = self._layouts | self._new_layouts(batch.measurements)
-        for table, rows in _tables(batch, ids):
-            if rows:
-                self._upsert_rows(table, rows)
-        if batch.measurements:
-            self._upsert_rows(schema.MEASUREMENT_TABLE, self._measurement_rows(batch.measurements, ids, layouts))
+        ids, layouts = self._ids, self._layouts
+        try:
+            infos, tables = batch_rows(batch, ids, layouts)
+        except KeyError:  # a series or layout that this program has not written yet
+            ids, layouts = ids | self._new_ids(batch), layouts | self._new_layouts(batch.measurements)
+            infos, tables = batch_rows(batch, ids, layouts)
+        for values in infos:
+            self._run(schema.UPDATE_SERIES, values)
+        for table, rows in tables:
+            self._upsert_rows(table, rows)
         self._record_changes(batch, ids)
         return ids, layouts
 
@@ -201,13 +205,23 @@ class SqlStore(ImportStore, EventStore):
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._run_locked(lambda: self._run(statement, values))
 
-    def _pages(self, statement: str, series: Series, since: int, until: int) -> Iterator[list[tuple[Any, ...]]]:
+    def _read_as(self, build: Build[_T], statement: str, values: Sequence[Any]) -> list[_T]:
+        """Return what `build` makes of the rows of a query."""
+        return build(self._read(statement, values))
+
+    def _stream(self, build: Build[_T], time_of: Callable[[_T], int], statement: str, *period: Any) -> Iterator[_T]:
+        """Stream what `build` makes of the rows of a series in a period; `time_of` returns the time of an item."""
+        return chain.from_iterable(self._pages(build, time_of, statement, *period))
+
+    def _pages(
+        self, build: Build[_T], time_of: Callable[[_T], int], statement: str, series: Series, since: int, until: int
+    ) -> Iterator[list[_T]]:
         while True:
-            rows = self._read(statement, (*series, since, until, _PAGE))
-            yield rows
-            if len(rows) < _PAGE:
+            page = self._read_as(build, statement, (*series, since, until, _PAGE))
+            yield page
+            if len(page) < _PAGE:
                 return
-            since = rows[-1][0] + 1
+            since = time_of(page[-1]) + 1
 
     def series(self) -> tuple[SeriesInfo, ...]:
         """Return all series."""
@@ -228,13 +242,12 @@ class SqlStore(ImportStore, EventStore):
     ) -> Iterator[StoredSample]:
         """Stream the samples, oldest first, with these metrics, default: all."""
         names = _NAMES if metrics is None else tuple(metrics)
-        pages = self._pages(schema.select_samples(names), series, since, until)
-        return chain.from_iterable(samples_from_rows(series, names, rows) for rows in pages)
+        build = partial(samples_from_rows, series, names)
+        return self._stream(build, measured_at, schema.select_samples(names), series, since, until)
 
     def sample_times(self, series: Series, since: int, until: int) -> Iterator[int]:
         """Stream the times of the samples, oldest first."""
-        for rows in self._pages(schema.SELECT_SAMPLE_TIMES, series, since, until):
-            yield from (moment for (moment,) in rows)
+        return self._stream(_first_column, int, schema.SELECT_SAMPLE_TIMES, series, since, until)
 
     def count(self, series: Series) -> int:
         """Return the number of samples of a series."""
@@ -258,8 +271,8 @@ class SqlStore(ImportStore, EventStore):
     def days(self, series: Series, first: date, last: date, energies: Sequence[str] | None = None) -> tuple[Day, ...]:
         """Return the days from `first` to `last`, both included, with these energies, default: all."""
         names = ENERGIES if energies is None else tuple(energies)
-        rows = self._read(schema.select_days(names), (*series, first.isoformat(), last.isoformat()))
-        return tuple(days_from_rows(series, names, rows))
+        period = (*series, first.isoformat(), last.isoformat())
+        return tuple(self._read_as(partial(days_from_rows, series, names), schema.select_days(names), period))
 
     def repairs(self, series: Series, since: int, until: int) -> tuple[Repair, ...]:
         """Return the rejected values, oldest first."""
@@ -318,79 +331,5 @@ class SqlStore(ImportStore, EventStore):
         return queries_from_rows(series, span, self._read(schema.SELECT_QUERIES, (*series, span)))
 
 
-def _tables(batch: Batch, ids: Mapping[Series, int]) -> Iterator[tuple[SqlTable, list[tuple[Any, ...]]]]:
-    """Yield the rows of a batch per table, in the order of the table's columns."""
-    yield (
-        schema.SAMPLE_TABLE,
-        [
-            (
-                ids[series],
-                measured_at,
-                fetched_at,
-                str(quality),
-                status and str(status),
-                *_metrics(values),
-            )
-            for series, measured_at, fetched_at, quality, status, values in batch.samples
-        ],
-    )
-    yield (
-        schema.DAY_TABLE,
-        [
-            (
-                ids[one.series],
-                one.day.isoformat(),
-                one.written_at,
-                str(one.quality),
-                int(one.final),
-                *_energies(one.values),
-            )
-            for one in batch.days
-        ],
-    )
-    yield schema.REPAIR_TABLE, [(ids[one.series], *one[1:]) for one in batch.repairs]
-    yield schema.COUNTER_TABLE, [(ids[series], counter_state_text(state)) for series, state in batch.counters.items()]
-    yield schema.QUERY_TABLE, [(ids[one.series], *one[1:]) for one in batch.queries]
-    yield (
-        schema.POLL_TABLE,
-        [(ids[one.series], *one[1:4], _clean(one.reason), int(one.unconfirmed)) for one in batch.polls],
-    )
-    yield (
-        schema.IMPORT_TABLE,
-        [(ids[one.series], one.id, one.imported_at, _clean(one.source), one.undone_at) for one in batch.imports],
-    )
-    yield (
-        schema.IMPORTED_TABLE,
-        [(ids[one.series], one.day.isoformat(), *one[2:]) for one in batch.imported],
-    )
-    yield schema.ALARM_TABLE, [(_clean(key), at, *map(_clean, texts)) for key, at, *texts in batch.alarms]
-    yield from event_rows(batch, ids)
-
-
-def _in_order(names: Iterable[str]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:
-    """Return a function that returns all values in the order of the columns, None for a gap."""
-    gaps = dict.fromkeys(names)
-    complete = itemgetter(*gaps)
-
-    def values_of(values: Mapping[str, float | None]) -> tuple[float | None, ...]:
-        if len(values) == len(gaps):
-            # Twice as fast as merging, for the usual sample that has every metric.
-            try:
-                found: tuple[float | None, ...] = complete(values)
-            except KeyError:
-                pass  # a name that is no column; reported below
-            else:
-                return found
-        merged = {**gaps, **values}
-        if len(merged) > len(gaps):
-            raise StoreError(f"there is no column for {', '.join(sorted(merged.keys() - gaps.keys()))}")
-        return tuple(merged.values())
-
-    return values_of
-
-
-_metrics, _energies = map(_in_order, (METRICS, ENERGIES))
-
-
-def _clean(text: str | None) -> str | None:
-    return text and clean(text)
+def _first_column(rows: Rows) -> list[Any]:
+    return [row[0] for row in rows]

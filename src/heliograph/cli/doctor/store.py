@@ -12,7 +12,7 @@ from heliograph.errors import ConfigError, StoreError, StoreMissing
 from heliograph.store import open_store
 from heliograph.store.recovery import close_unchanged, connect_read_only, integrity_check, repair_command
 from heliograph.store.repair import repair_store
-from heliograph.store.sqlite import store_errors
+from heliograph.store.sqlite_file import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
