@@ -175,7 +175,8 @@ def record_account(
             if others.isdisjoint(row.fields.values())
         ]
     is_vendor_url = _vendor_urls(info, parts, transport.origins)
-    pseudonyms = Pseudonyms(private, keep=options.keep, is_vendor_url=is_vendor_url, key=key)
+    at = datetime.fromtimestamp(parts[0].client.session.server_time, UTC)
+    pseudonyms = Pseudonyms(private, keep=options.keep, is_vendor_url=is_vendor_url, key=key, recorded_at=at)
     for part in parts:
         for exchange in part.exchanges:
             pseudonyms.learn(exchange.body)
@@ -222,7 +223,7 @@ class _Part:
         return transport.exchanges[self.first :]
 
     def unrecorded(self) -> set[str]:
-        """Return the ids of the account's other plants and their devices, without short ones: these may be any number."""
+        """Return the ids of the account's other plants and their devices; short ones could be any number."""
         if not self.plants:
             return set()
         facts = self.client.session.facts
