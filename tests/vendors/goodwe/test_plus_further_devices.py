@@ -65,12 +65,25 @@ def battery_of(snapshot):
 def test_snapshot_of_a_hybrid_has_its_battery_as_a_device(cloud):
     snapshot = cloud.client.snapshot(cloud.plants["hybrid"].id)
     battery = battery_of(snapshot)
-    assert (battery.device.name, battery.values, battery.raw, battery.status) == ("BAT1", {}, {}, None)
+    assert (battery.device.name, battery.raw, battery.status) == ("BAT1", {}, None)
+    assert battery.values == {"battery_power": snapshot.battery_power, "battery_soc": snapshot.battery_soc}
     assert battery.measurements["battery1_soc"] == snapshot.battery_soc
     assert battery.measurements["battery1_power"] == pytest.approx(snapshot.battery_power, abs=1)
     assert all(battery.measurements[name] is not None for name in MEASURED)
     assert snapshot.status is Status.ONLINE
     assert [one.device.family for one in cloud.client.snapshot(cloud.plants["single"].id).devices] == ["inverter"]
+
+
+@pytest.mark.parametrize("dialect", ["legacy", "plus"])
+def test_only_hybrid_of_a_plant_has_the_powers_of_the_plant(cloud, dialect):
+    cloud.client.session.facts["dialect"] = dialect
+    snapshot = cloud.client.snapshot(cloud.plants["hybrid"].id)
+    hybrid = snapshot.devices[0]
+    assert hybrid.device.family == "hybrid"
+    assert (hybrid.pv_power, hybrid.battery_power) == (snapshot.pv_power, snapshot.battery_power)
+    assert hybrid.battery_soc == snapshot.battery_soc
+    assert hybrid.pv_power is not None
+    assert hybrid.sources["pv_power"].startswith("plant ")
 
 
 def test_battery_of_an_only_plant_is_measured_hourly_and_listed_daily(cloud):

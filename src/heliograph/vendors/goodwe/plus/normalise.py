@@ -10,7 +10,7 @@ from heliograph import metrics as m
 from heliograph.core import parsing
 from heliograph.core.measurements import raw_numbers
 from heliograph.model import Device, DeviceSnapshot, Plant, Snapshot, Status, combine
-from heliograph.vendors.goodwe.legacy.normalise import VENDOR, SourcedValues, valid_percent
+from heliograph.vendors.goodwe.legacy.normalise import VENDOR, SourcedValues, valid_percent, with_plant_powers
 from heliograph.vendors.goodwe.measurements import PLUS_TABLES, measure_plus, plus_oddities
 from heliograph.vendors.goodwe.plus.zones import plant_zone
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from heliograph.core.measurements import Measurements
     from heliograph.core.session import Session
     from heliograph.vendors.goodwe.plus import payloads
 
@@ -112,6 +113,7 @@ def snapshot(
         whole,
         status=inverters.status or plant_status(parsing.parse_number(flow.status)),
         measured_at=measured_at,
+        devices=tuple(with_plant_powers(whole.devices, sourced)),
         values=values | {metric.name: value for metric, (value, _) in sourced.items()},
         sources={**whole.sources, **{metric.name: source for metric, (_, source) in sourced.items()}},
     )
@@ -153,15 +155,26 @@ def further_snapshot(plant: Plant, found: payloads.FurtherDevice, measured_at: d
     oddities = plus_oddities(kind, body)
     if found.problem:
         oddities["the measurements of the device"] = found.problem
+    measured = measure_plus(kind, body)
+    values: dict[str, float | None] = {}
+    if family == BATTERY_FAMILY:
+        values = {m.BATTERY_POWER.name: _number(measured, "battery1_power")}
+        values[m.BATTERY_SOC.name] = _number(measured, "battery1_soc")
     return DeviceSnapshot(
         device=Device(vendor=VENDOR, plant=plant.id, id=device.serial or "", family=family, name=device.name),
         status=plant_status(device.status),
         measured_at=measured_at,
-        values={},
-        measurements=measure_plus(kind, body),
+        values=values,
+        sources=dict.fromkeys(values, "plus_telemetry"),
+        measurements=measured,
         oddities=oddities,
         raw={} if is_known or telemetry is None else raw_numbers(telemetry.data),
     )
+
+
+def _number(measured: Measurements, name: str) -> float | None:
+    value = measured.get(name)
+    return value if isinstance(value, float) else None
 
 
 def flow_powers(flow: payloads.PlusFlow, devices: Sequence[payloads.Equipment]) -> SourcedValues:
