@@ -144,11 +144,15 @@ def test_unusable_measurements_of_a_battery_are_an_oddity():
 def test_device_of_an_unknown_type_has_its_raw_numbers(cloud):
     cloud.fault(new_family="")
     for snapshot in (cloud.client.snapshot(cloud.plants["meter"].id), cloud.live("meter")[0].snapshots[0]):
-        (found,) = [one for one in snapshot.devices if one.device.family == "energy_storage_integrated_cabinet"]
+        (found,) = [one for one in snapshot.devices if one.device.family == "ENERGY_STORAGE_INTEGRATED_CABINET"]
         assert found.raw == {"PCS-1:pAc": found.raw["PCS-1:pAc"], "cabinetTemp": 24.5}
         assert (found.values, found.measurements) == ({}, {})
         assert snapshot.status is Status.ONLINE
         assert snapshot.pv_energy_today > 0
+
+
+def client_settings(device):
+    return GoodWe("a", "b", keeper=None).settings_of(device)
 
 
 FACTORS = st.fixed_dictionaries(
@@ -162,10 +166,13 @@ FACTORS = st.fixed_dictionaries(
 )
 
 
-@given(st.none() | st.text(max_size=60), st.lists(st.none() | FACTORS, max_size=5))
+@given(
+    st.none() | st.sampled_from(["plant", "hybrid"]) | st.text(max_size=60), st.lists(st.none() | FACTORS, max_size=5)
+)
 def test_device_of_an_unknown_type_never_raises(kind, rows):
     device = payloads.Equipment({"sn": "A", "deviceType": kind})
     found = payloads.FurtherDevice(device, payloads.Telemetry(rows))
     snapshot = normalise.further_snapshot(Plant(vendor="goodwe", id="1"), found, None)
     assert all(isinstance(value, float) for value in snapshot.raw.values())
     assert len(snapshot.device.family) <= 40
+    assert kind == "BAT_SYS" or not client_settings(snapshot.device)

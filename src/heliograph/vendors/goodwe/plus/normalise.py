@@ -151,7 +151,8 @@ def further_snapshot(plant: Plant, found: payloads.FurtherDevice, measured_at: d
     device, telemetry = found.device, found.telemetry
     kind = device.type or ""
     is_known, body = kind in PLUS_TABLES, telemetry.body if telemetry else {}
-    family = BATTERY_FAMILY if kind == "BAT_SYS" else kind.lower()[:_MAX_FAMILY]
+    # In capitals it is no family of this program, whatever the server sends: a family decides about settings.
+    family = BATTERY_FAMILY if kind == "BAT_SYS" else kind.upper()[:_MAX_FAMILY]
     oddities = plus_oddities(kind, body)
     if found.problem:
         oddities["the measurements of the device"] = found.problem
