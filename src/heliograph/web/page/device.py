@@ -15,7 +15,7 @@ from heliograph.web.page.layout import badge, document, events_url_for, figure, 
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from heliograph.current import DeviceState, PlantState
     from heliograph.web.page.device_chart import DeviceDay
@@ -86,15 +86,17 @@ def device_page(plant: PlantState, device: DeviceState, system: SystemState, day
     )
 
 
+_FORMATS: dict[str, Callable[[float | None], str]] = {"W": power, "kWh": energy, "%": percent}
+
+
 def _powers_and_energies(values: Mapping[str, float | None]) -> Iterable[h.Element]:
-    formats = {"W": power, "kWh": energy, "%": percent}
     known = [(name, metric) for name, metric in METRICS.items() if values.get(name) is not None]
     if known:
         yield h.section(".card", aria_labelledby="powers")[
             h.h2(id="powers")["Powers and energies"],
             h.dl(".facts.columns")[
                 [
-                    h.div[h.dt[display_name(name, WORDS)], h.dd[figure(formats[metric.unit](values[name]))]]
+                    h.div[h.dt[display_name(name, WORDS)], h.dd[figure(_FORMATS[metric.unit](values[name]))]]
                     for name, metric in known
                 ]
             ],
