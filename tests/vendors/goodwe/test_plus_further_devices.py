@@ -86,6 +86,13 @@ def test_only_hybrid_of_a_plant_has_the_powers_of_the_plant(cloud, dialect):
     assert hybrid.sources["pv_power"].startswith("plant ")
 
 
+def test_only_string_inverter_of_a_plant_has_its_solar_power(cloud):
+    snapshot = cloud.client.snapshot(cloud.plants["meter"].id)
+    inverter = next(one for one in snapshot.devices if one.device.family == "inverter")
+    assert inverter.pv_power == snapshot.pv_power > 0
+    assert not [name for name in inverter.values if "battery" in name]
+
+
 def test_battery_of_an_only_plant_is_measured_hourly_and_listed_daily(cloud):
     first, *counts = cloud.live("hybrid")
     assert counts == [1, 1]

@@ -63,19 +63,19 @@ def snapshot(
 
 
 def with_plant_powers(devices: Sequence[DeviceSnapshot], sourced: SourcedValues) -> list[DeviceSnapshot]:
-    """Return the devices, an only hybrid with the powers that the vendor API reports for its plant only."""
-    hybrids = [one for one in devices if one.device.family == "hybrid"]
-    if len(hybrids) != 1 or any(one.device.family == "inverter" for one in devices):
+    """Return the devices, an only inverter with the powers that the vendor API reports for its plant only."""
+    inverters = [one for one in devices if one.device.family in ("hybrid", "inverter")]
+    if len(inverters) != 1:
         return list(devices)
-    (hybrid,) = hybrids
+    (inverter,) = inverters
     found = {
         metric.name: sourced[metric]
         for metric in (m.PV_POWER, m.BATTERY_POWER, m.BATTERY_SOC)
-        if metric in sourced and hybrid.values.get(metric.name) is None
+        if metric in sourced and inverter.values.get(metric.name) is None
     }
-    values = {**hybrid.values, **{name: value for name, (value, _) in found.items()}}
-    sources = {**hybrid.sources, **{name: f"plant {source}" for name, (_, source) in found.items()}}
-    return [replace(one, values=values, sources=sources) if one is hybrid else one for one in devices]
+    values = {**inverter.values, **{name: value for name, (value, _) in found.items()}}
+    sources = {**inverter.sources, **{name: f"plant {source}" for name, (_, source) in found.items()}}
+    return [replace(one, values=values, sources=sources) if one is inverter else one for one in devices]
 
 
 def plant_zone(info: payloads.SemsPlantInfo) -> tzinfo | None:
