@@ -106,19 +106,15 @@ def test_battery_of_an_only_plant_is_measured_hourly_and_listed_daily(cloud):
 
 def test_batteries_of_several_plants_are_measured_daily(cloud):
     families = ("hybrid", "single")
-    polls = [cloud.live(*families) for _ in range(50)]
-    assert [counts for _, *counts in polls].count([1, 1]) == 2
-    assert sum(measured for *_, measured in polls) == 2
-    load = polls[-1][0].load
-    assert load.slow == cloud_load_without_batteries(cloud, families).slow
-    assert load.daily == cloud_load_without_batteries(cloud, families).daily + 2
-
-
-def cloud_load_without_batteries(cloud, families):
-    cloud.emulator.faults.set({"visitor": ""})
+    polls = [cloud.live(*families) for _ in range(12)]
+    assert sorted(counts for _, *counts in polls) == [[0, 0]] * 11 + [[1, 1]]
+    poll, *counts = cloud.live(*families, minutes=24 * 60)
+    assert counts == [1, 1]
     for record in cloud.client.session.facts["live"]["plants"].values():
         record["further"], record["devices"] = [], [{**one, "subtype": "grid"} for one in record["devices"]]
-    return cloud.live(*families)[0].load
+    without, *_ = cloud.live(*families)
+    assert poll.load.slow == without.load.slow
+    assert poll.load.daily == without.load.daily + 2
 
 
 def test_battery_that_a_visitor_may_not_measure_hides_no_power(cloud):
