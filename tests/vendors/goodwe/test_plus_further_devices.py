@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -125,12 +126,18 @@ def test_battery_that_a_visitor_may_not_measure_hides_no_power(cloud):
     assert snapshot.pv_energy_total is not None
 
 
-def test_refused_list_of_batteries_is_an_empty_one():
-    flow = snapshots.batteries_of([payloads.Equipment({"sn": "A", "deviceType": "INVERTER", "subtype": "store"})], "1")
+def test_refused_list_of_batteries_is_an_oddity_of_the_hybrid():
+    hybrid = payloads.Equipment({"sn": "A", "deviceType": "INVERTER", "subtype": "store"})
+    flow = snapshots.batteries_of([hybrid], "1")
     next(flow)
     with pytest.raises(StopIteration) as stopped:
         flow.throw(RequestRefused("no", vendor="goodwe", call="plus_related_devices"))
-    assert stopped.value.value == []
+    batteries, unlisted = stopped.value.value
+    assert batteries == []
+    plant, powers = Plant(vendor="goodwe", id="1"), payloads.PlusFlow({"pBat": 0.5})
+    found = normalise.snapshot(plant, powers, [hybrid], {}, None, datetime.now(UTC), {}, unlisted)
+    (device,) = found.devices
+    assert device.oddities == {"the list of batteries": "RequestRefused"}
 
 
 def test_unusable_measurements_of_a_battery_are_an_oddity():

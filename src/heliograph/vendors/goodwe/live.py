@@ -134,16 +134,17 @@ class SemsPlusPoll(AccountPoll):
 
         The batteries of a plant are listed once a day, too.
         """
+        unlisted: list[plus.FurtherDevice] = []
         listed_at = record.get("further_at")
         if listed_at is None or not 0 <= self.now - listed_at < _INVENTORY_SECONDS:
-            batteries = yield from plus_snapshots.batteries_of(devices, plant_id)
+            batteries, unlisted = yield from plus_snapshots.batteries_of(devices, plant_id)
             unknown = [plus.Equipment(row) for row in record.get("unknown", ())]
             record["further"] = [_kept(device.raw) for device in (*batteries, *unknown)]
             record["further_at"] = self.now
         elif len(self.records) > 1:
             return ()
         further = [plus.Equipment(row) for row in record["further"]]
-        return (yield from plus_snapshots.further_measurements(further, plant_id))
+        return (*unlisted, *(yield from plus_snapshots.further_measurements(further, plant_id)))
 
     def _devices(self, plant_id: str, record: Record) -> FlowGenerator[list[plus.Equipment]]:
         """Return the devices that count energy, fetched once a day."""

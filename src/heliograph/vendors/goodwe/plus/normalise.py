@@ -102,8 +102,16 @@ def snapshot(
         )
         for device in devices
     ]
+    unlisted = {one.device.serial: one.problem for one in further if one.device.is_hybrid}
+    parts = [
+        replace(part, oddities={**part.oddities, "the list of batteries": unlisted[part.device.id]})
+        if part.device.id in unlisted
+        else part
+        for part in parts
+    ]
+    measured = [further_snapshot(plant, one, measured_at) for one in further if not one.device.is_hybrid]
     inverters = combine(plant, [part for part in parts if part.device.family != METER_FAMILY], fetched_at)
-    whole = combine(plant, [*parts, *(further_snapshot(plant, one, measured_at) for one in further)], fetched_at)
+    whole = combine(plant, [*parts, *measured], fetched_at)
     values = dict(whole.values)
     if sum(part.device.family == METER_FAMILY for part in parts) > 1:
         # Only one of several meters can be the grid meter, and it is not marked.

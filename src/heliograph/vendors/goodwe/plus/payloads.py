@@ -237,7 +237,10 @@ class Telemetry(Factors):
 
 
 class FurtherDevice(NamedTuple):
-    """A battery or a device of an unknown type, with its measurements; None if it has none for this account."""
+    """A battery or a device of an unknown type, with its measurements; None if it has none for this account.
+
+    A hybrid whose batteries could not be listed is one without measurements and with a problem.
+    """
 
     device: Equipment
     telemetry: Telemetry | None

@@ -56,8 +56,9 @@ def snapshot(session: Session, plant_id: str) -> FlowGenerator[Snapshot]:
     listed = inventory.devices if inventory else ()
     devices = [device for device in listed if device.type in COUNTED_TYPES]
     counters, telemetry = yield from device_values(devices, plant_id)
-    batteries = yield from batteries_of(devices, plant_id)
-    further = yield from further_measurements([*batteries, *unknown_devices(listed)], plant_id)
+    batteries, unlisted = yield from batteries_of(devices, plant_id)
+    measured = yield from further_measurements([*batteries, *unknown_devices(listed)], plant_id)
+    further = (*unlisted, *measured)
     fetched_at = datetime.fromtimestamp(session.server_time, UTC)
     today: payloads.PlusStatistics | None = None
     if normalise.has_meter(flow, devices) and plant.zone is not None:
@@ -71,21 +72,24 @@ def unknown_devices(listed: Sequence[payloads.Equipment]) -> list[payloads.Equip
     return [device for device in listed if device.type and device.type not in (*COUNTED_TYPES, *_SILENT_TYPES)]
 
 
-def batteries_of(devices: Sequence[payloads.Equipment], plant_id: str) -> FlowGenerator[list[payloads.Equipment]]:
-    """Return the batteries behind the hybrids among the devices, one request per hybrid.
+def batteries_of(
+    devices: Sequence[payloads.Equipment], plant_id: str
+) -> FlowGenerator[tuple[list[payloads.Equipment], list[payloads.FurtherDevice]]]:
+    """Return the batteries behind the hybrids among the devices, one request per hybrid, and hybrids without a list.
 
-    The inventory does not list them. A refused list is an empty one: a plant's powers do not depend on it.
+    The inventory does not list batteries. A refused list is no error of the plant, whose powers do not depend on it.
     """
     found: list[payloads.Equipment] = []
+    unlisted: list[payloads.FurtherDevice] = []
     for device in (device for device in devices if device.is_hybrid):
         try:
             rows: tuple[payloads.RelatedDevice, ...] = yield SemsPlusCalls.plus_related_devices.flow(
                 device.serial or "", plant_id
             )
-        except (RequestRefused, Unreadable):
-            continue
-        found += [row.equipment for row in rows if row.serial and row.type == "BAT_SYS"]
-    return found
+            found += [row.equipment for row in rows if row.serial and row.type == "BAT_SYS"]
+        except (RequestRefused, Unreadable) as error:
+            unlisted.append(payloads.FurtherDevice(device, None, type(error).__name__))
+    return found, unlisted
 
 
 def further_measurements(
