@@ -23,7 +23,7 @@ VALUES = Path(__file__).parent / "coverage" / "goodwe_clients.json"
 _ROWS: dict[str, tuple[MeasurementRow, ...]] = {
     "inverter.invert_full": tables.SEMS_INVERTER,
     "inverter": tables.SEMS_ROW,
-    "telemetry": tables.PLUS_INVERTER,
+    "telemetry": (*tables.PLUS_INVERTER, *tables.PLUS_BATTERY),
 }
 _PAYLOADS: dict[str, type[Payload]] = {
     "kpi": legacy.SemsPlantKpi,
@@ -68,7 +68,6 @@ _WHY = {
     "info.longitude": "personal: the place of a home is in no output; `SemsPlantInfo` does not declare it",
     "powerflow.pvStatus": "a direction that solar power does not have: 0 or -1 in all `legacy_v3_getmonitordetail_*`",
     "powerflow.betteryStatusStr": "a text of `betteryStatus`, null in all captures that have it",
-    "telemetry.soc": "not in the telemetry of an inverter (`semsplus_telemetry_hybrid_inverter`), but in the flow",
 }
 """Why a value has no metric, with the payload or capture that shows it."""
 

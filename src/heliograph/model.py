@@ -199,6 +199,8 @@ class Sample(MetricValues):
     moment: datetime
     """In UTC."""
     values: Mapping[str, float | None]
+    devices: tuple[DeviceSnapshot, ...] = ()
+    """The plant's devices about then, each with its own time, if the history has their measurements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,17 @@ from datetime import UTC, timedelta
 import pytest
 
 from heliograph.alarms.model import Alarm, AlarmResponse, AlarmSubject
-from heliograph.alarms.notify import AlarmNotifier, SentNotice, change_of, due_alarms, message_of, sent_notices
+from heliograph.alarms.monitor import stored_alarms
+from heliograph.alarms.notify import (
+    AlarmNotifier,
+    FailedService,
+    SentNotice,
+    change_of,
+    due_alarms,
+    failed_services,
+    message_of,
+    sent_notices,
+)
 from heliograph.config.alarms import AlarmsConfig
 from heliograph.core.redact import Secret
 from heliograph.outputs.sink import SinkProgress
@@ -138,6 +148,19 @@ def test_hanging_service_is_given_up_and_the_others_count(tmp_path):
         ("service 1 (ntfy)", True, ""),
         ("service 2 (mailto)", False, "the service did not answer"),
     ]
+
+
+def test_services_that_fail_are_counted_until_they_accept_a_message(tmp_path):
+    path = tmp_path / "store.sqlite"
+    notifier = AlarmNotifier(CONFIG, program(REPEAT))
+    announce(notifier, path, (LATER, alarm()), (LATER + 900, alarm()))
+    with open_store(path) as store:
+        assert failed_services(store) == (FailedService("service 1 (ntfy)", 2, LATER + 900, "cannot reach ***"),)
+        assert stored_alarms(store) == ()
+    notifier.command = program(ECHO, tmp_path / "received")
+    announce(notifier, path, (LATER + 1800, alarm()))
+    with open_store(path) as store:
+        assert failed_services(store) == ()
 
 
 def test_failed_message_is_repeated_later_and_its_reason_has_no_address(tmp_path, caplog):

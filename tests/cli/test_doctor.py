@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -23,7 +24,7 @@ from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.keeper import Keeper
 from heliograph.store import open_store
-from heliograph.store.base import Batch, Oddity, Series
+from heliograph.store.base import AlarmRow, Batch, Oddity, Series
 from heliograph.vendors import goodwe, growatt
 from support.keeper_state import save_state as save_state_file
 from support.keeper_state import write_format
@@ -518,6 +519,17 @@ def test_doctor_counts_what_could_not_be_used(box, run_doctor, tmp_path):
     assert "2,400 times in the answers of 2 devices, last on 2025-06-21" in rows[1][1]
     assert "\x1b" not in out
     assert "heliograph record" in rows[2][1]
+
+
+def test_doctor_names_services_that_accept_no_messages(box, run_doctor, tmp_path):
+    with open_store(tmp_path / "store.sqlite") as store:
+        rows = [["service 2 (ntfy)", 3, 1_750_500_000, "the service did not answer"]]
+        store.write(Batch(alarms=[AlarmRow("failed notifications", 1, json.dumps(rows), None)]))
+    _code, out = run_doctor("--store", str(tmp_path / "store.sqlite"))
+    ((verdict, text),) = checks(out, "messages")
+    assert verdict == "warning"
+    assert text.startswith("service 2 (ntfy) did not accept the last 3 messages about alarms, last on 2025-06-21: the")
+    assert text.endswith("then run: heliograph alarms test")
 
 
 def test_doctor_limits_the_kinds_that_it_lists():

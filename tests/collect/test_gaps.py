@@ -27,7 +27,7 @@ from heliograph.collect.gaps import (
 )
 from heliograph.errors import RequestRefused, Unreachable, Unreadable
 from heliograph.local_time import FINAL_AFTER, day_bounds
-from heliograph.model import PeriodEnergy, Plant, Quality, Sample
+from heliograph.model import Device, DeviceSnapshot, PeriodEnergy, Plant, Quality, Sample
 from heliograph.store.base import Batch, Day, QueryRecord, Repair, Series, StoredSample
 from heliograph.store.sqlite import SqliteStore
 
@@ -248,6 +248,27 @@ def test_curve_batch_omits_empty_samples():
     assert {one.quality for one in batch.samples} == {Quality.BACKFILLED}
     assert [one.outcome for one in batch.queries] == ["data"]
     assert [one.outcome for one in batch_of("curve", "2026-06-20", curve[1:2]).queries] == ["nothing"]
+
+
+def test_curve_batch_has_the_device_measurements_of_its_samples():
+    moment = datetime(2026, 6, 20, 10, tzinfo=UTC)
+    device = Device(vendor="growatt", plant="1", id="A", family="mix")
+    measured = DeviceSnapshot(
+        device=device,
+        status=None,
+        measured_at=moment + timedelta(seconds=97),
+        values={},
+        measurements={"battery_voltage": 53.1},
+    )
+    curve = [
+        Sample(moment=moment, values={"pv_power": 5.0}, devices=(measured,)),
+        Sample(moment=moment + timedelta(minutes=5), values={"pv_power": None}, devices=(measured,)),
+    ]
+    batch = batch_of("curve", "2026-06-20", curve)
+    (row,) = batch.measurements
+    assert row.series == Series("growatt", "1", "A")
+    assert (row.measured_at, row.values) == (int(moment.timestamp()) + 97, {"battery_voltage": 53.1})
+    assert [(one.series, one.family) for one in batch.series_info] == [(row.series, "mix")]
 
 
 def test_curve_batch_replaces_implausible_values_by_gaps():

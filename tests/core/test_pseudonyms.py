@@ -2,6 +2,8 @@
 
 import json
 import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,6 +34,28 @@ def shape(text):
 )
 def test_measurements_times_models_and_names_of_measurements_stay(data):
     assert masked(data) == data
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "expected"),
+    [
+        ("Europe/Berlin", 6, "Etc/GMT-2"),
+        ("Europe/Berlin", 12, "Etc/GMT-1"),
+        ("America/Sao_Paulo", 6, "Etc/GMT+3"),
+        ("Europe/London", 12, "Etc/GMT+0"),
+        ("Etc/GMT-2", 6, "Etc/GMT-2"),
+    ],
+)
+def test_zone_of_a_place_is_replaced_by_one_with_its_offset(zone, month, expected):
+    assert masked({"timeZone": zone}, recorded_at=datetime(2026, month, 21, tzinfo=UTC)) == {"timeZone": expected}
+    assert ZoneInfo(expected)
+
+
+@pytest.mark.parametrize("text", ["Asia/Kolkata", "Europe/Meierhof", "Asia/../../etc", "America/"])
+def test_zone_without_whole_hours_and_other_texts_with_a_slash_are_replaced(text):
+    found = masked({"timeZone": text}, key=b"test")["timeZone"]
+    assert found.partition("/")[0] not in text or not found.partition("/")[0]
+    assert "Meierhof" not in found
 
 
 @pytest.mark.parametrize(

@@ -140,5 +140,12 @@ def test_measure_sems_inverter_reverses_the_meter_and_ignores_a_repeated_output(
     assert "meter_power" not in measure_sems_inverter({"invert_full": {"pmeter": 381.0, "pac": 381.0}})
 
 
+def test_measure_sems_inverter_leaves_out_a_backup_output_that_repeats_the_meter():
+    repeated = {"pmeter": -2337.0, "pbackup": -2337.0, "vload": 0.0, "iload": 4294967.295}
+    assert not [name for name in measure_sems_inverter({"invert_full": repeated}) if name.startswith("backup")]
+    used = measure_sems_inverter({"invert_full": repeated | {"pbackup": 120.0, "vload": 230.0}})
+    assert only(used, "backup_power", "backup_voltage") == {"backup_power": 120.0, "backup_voltage": 230.0}
+
+
 def test_measure_of_an_unknown_family_is_empty():
     assert measure("hps", {"vpv1": 300.0}) == {}

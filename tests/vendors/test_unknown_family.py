@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph import Growatt
+from heliograph import Growatt, GrowattToken
 from heliograph.collect.batch import poll_batch
+from heliograph.core.measurements import MAX_RAW, raw_numbers
 from heliograph.current import CurrentState
+from heliograph.emulator.clouds.growatt.openapi.context import token_of
 from heliograph.emulator.main import EmulatorOptions, build_emulator
 from heliograph.emulator.server import serve_in_thread
 from heliograph.model import Device
@@ -18,6 +20,9 @@ from heliograph.store.base import Batch, PollStatus, Series, StoredMeasurements,
 from heliograph.store.sqlite import SqliteStore
 from heliograph.vendors.base import PollRhythm
 from heliograph.vendors.growatt import normalise
+from heliograph.vendors.growatt.openapi import limits
+from heliograph.vendors.growatt.openapi import normalise as openapi_normalise
+from heliograph.vendors.growatt.openapi.payloads import OpenApiData
 from heliograph.vendors.growatt.payloads.plants import DeviceRow
 from heliograph.web.page.device import device_page
 from heliograph.web.page.device_chart import DeviceDay
@@ -79,6 +84,30 @@ def test_raw_numbers_of_live_polls_reach_store_api_and_page(case, tmp_path):
     assert "<dt>energy</dt>" in page
 
 
+def test_unknown_family_of_a_token_has_the_plants_energies_and_raw_numbers(monkeypatch):
+    monkeypatch.setattr(limits, "GAP", 0.0)
+    emulator = build_emulator(EmulatorOptions(start=NOON, speed=0, accounts=1, faults=("new_family",)))
+    with serve_in_thread(emulator) as ready:
+        (account,) = emulator.accounts
+        plants = {one.family: one for one in account.plants}
+        client = GrowattToken(
+            token_of(account),
+            server=ready["growatt"],
+            keeper=None,
+            clock=NOON.timestamp,
+            zone="Europe/Berlin",
+        )
+        poll = client.live(DAY, [plants["mix"].id, plants["noah"].id])
+    (unknown,), (noah,) = (snapshot.devices for snapshot in poll.snapshots)
+    assert (unknown.device.family, unknown.values, unknown.measurements) == ("hps", {}, {})
+    assert unknown.raw["gridFreq"] == 49.98
+    assert unknown.raw["vbat"] == -1.5
+    assert poll.snapshots[0].pv_energy_today > 0
+    assert noah.values
+    assert noah.raw == {}
+    assert poll.load.every_poll == 2
+
+
 def test_damaged_raw_numbers_are_an_unreadable_row(tmp_path):
     from heliograph.store.snapshot_rows import raw_of
 
@@ -98,3 +127,11 @@ def test_row_of_an_unknown_family_never_raises(answer):
     device = Device(vendor="growatt", plant="1", id="A", family="hps")
     found = normalise.unknown(device, DeviceRow(answer))
     assert all(isinstance(value, float) for value in found.raw.values())
+    local = openapi_normalise.map_device(device, OpenApiData(answer), NOON, lost=None)
+    assert local.raw == found.raw
+
+
+def test_raw_numbers_leave_out_zeros_first():
+    answer = {f"zero{n}": 0 for n in range(MAX_RAW)} | {"vbat": -1.5}
+    assert raw_numbers(answer)["vbat"] == -1.5
+    assert len(raw_numbers(answer)) == MAX_RAW

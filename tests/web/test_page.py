@@ -647,6 +647,7 @@ def test_device_page_shows_inputs_phases_values_and_state(tmp_path):
         assert f'href="/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001"' in plant
         content = fetch_text(running, f"/plant/goodwe/{HOME.plant}/device/9010KETU21AW0001")
         for text in (
+            "AC power 3.06",
             "PV inputs",
             "2 398.1 6.90 2 747 12.9 9 874.0",
             "Grid frequency 49.98 Hz",

@@ -32,7 +32,7 @@ REPEAT_SECONDS = 6 * 3600
 """Seconds in which an alarm that comes and goes is announced once."""
 RETRY_SECONDS = 15 * 60
 SEND_COMMAND = (sys.executable, "-m", "heliograph.alarms.send")
-_SENT_KEY = "notifications"
+_SENT_KEY, _FAILED_KEY = "notifications", "failed notifications"
 _MAX_NAMES = 8
 
 _log = logging.getLogger(__name__)
@@ -58,6 +58,15 @@ class ServiceResult(NamedTuple):
     name: str
     accepted: bool
     problem: str = ""
+
+
+class FailedService(NamedTuple):
+    """A service that has not accepted its last messages: how many, when it was tried last, and why."""
+
+    name: str
+    times: int
+    at: int
+    problem: str
 
 
 def change_of(alarm: Alarm, now: int) -> int | None:
@@ -166,6 +175,7 @@ class AlarmNotifier:
         if self.progress is not None:
             self.progress.sent += len(failed) < len(self.results)
             self.progress.problem = "; ".join(f"{one.name}: {one.problem}" for one in failed) or None
+        await store.run(lambda opened: _store_failures(opened, failed, now))
         if not any(result.accepted for result in self.results):
             self._retry_at = now + RETRY_SECONDS
             return False
@@ -241,3 +251,21 @@ def sent_notices(store: Store) -> dict[str, SentNotice]:
             with suppress(ValueError, TypeError, AttributeError):
                 return {key: SentNotice(*map(int, pair)) for key, pair in json.loads(row.contents or "{}").items()}
     return {}
+
+
+def failed_services(store: Store) -> tuple[FailedService, ...]:
+    """Return the services that did not accept the last message."""
+    for row in store.alarms():
+        if row.key == _FAILED_KEY:
+            with suppress(ValueError, TypeError, AttributeError):
+                rows = json.loads(row.contents or "[]")
+                return tuple(FailedService(str(name), int(n), int(at), str(why)) for name, n, at, why in rows)
+    return ()
+
+
+def _store_failures(store: Store, failed: Sequence[ServiceResult], now: int) -> None:
+    """Store which services failed now; one that accepts a message is no longer counted."""
+    before = {one.name: one.times for one in failed_services(store)}
+    if before or failed:
+        rows = [FailedService(one.name, before.get(one.name, 0) + 1, now, one.problem) for one in failed]
+        store.write(Batch(alarms=[AlarmRow(_FAILED_KEY, now, json.dumps(rows), None)]))

@@ -45,13 +45,12 @@ while it runs (the first line of output has the CONTROL URL):
 faults: lock=LOGINS, quota=REQUESTS, expire=SECONDS, idle=SECONDS, flaky=REQUESTS, rival=SECONDS, html,
         block=REQUESTS/SECONDS/HOURS, silent, rate=REQUESTS, region, empty, truncated, slow=SECONDS, reset, outage,
         http500
-data faults: late=HOURS, offline, faulty=CODE, undated, frozen, replay, glitch
+data faults: late=HOURS, offline, faulty=CODE, undated, frozen, replay, glitch, new_family
 device faults: unwilling, deaf, clamp=LOW/HIGH, sluggish=SECONDS, revert=SECONDS, halfway=COMMANDS, unread=CODE
 faults of Growatt only:
   lenient_lock   a login attempt while locked does not extend the lock
   no_classic_login  the server no longer has the classic login, only the app's
   no_app_login   the server does not have the app's login
-  new_family     device lists report a device type that no client knows
   zero_power     the plant list reports no power
   zero_totals    lifetime totals of classic inverters are 0 from midnight to sunrise
   too_often      the token API refuses every read as too frequent
@@ -66,6 +65,7 @@ faults of GoodWe only:
   station2    hybrid plants exist in SEMS+ only
   agreement   a login succeeds without a session, until terms are accepted
   no_api      a login response does not name the API address
+  visitor     SEMS+ refuses the measurements of devices
   gateway     a login to the SEMS Portal redirects to the gateway of SEMS+
   morning_dip lifetime import and export are too low for an hour or more each morning
 """

@@ -29,7 +29,16 @@ from heliograph.errors import RequestRefused, Unreadable
 from heliograph.eventlog import LogEvent
 from heliograph.local_time import day_at, day_start, period_range
 from heliograph.model import HistoryCost, Quality
-from heliograph.store.base import Batch, Day, QueryRecord, Repair, StoredSample, series_of
+from heliograph.store.base import (
+    Batch,
+    Day,
+    QueryRecord,
+    Repair,
+    SeriesInfo,
+    StoredMeasurements,
+    StoredSample,
+    series_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -156,15 +165,25 @@ def _record(query: HistoryQuery, outcome: QueryOutcome, now: int) -> QueryRecord
 
 
 def _curve_batch(query: HistoryQuery, samples: Iterable[Sample], now: int) -> Batch:
-    checked = [
-        check_sample(
-            StoredSample(query.series, int(sample.moment.timestamp()), now, Quality.BACKFILLED, None, sample.values)
-        )
-        for sample in samples
-    ]
-    rows = [row for row, _ in checked if row is not None and any(value is not None for value in row.values.values())]
-    repairs = [repair for _, repairs in checked for repair in repairs]
-    return Batch(samples=rows, repairs=repairs, queries=[_record(query, "data" if rows else "nothing", now)])
+    rows: list[StoredSample] = []
+    repairs: list[Repair] = []
+    measurements: list[StoredMeasurements] = []
+    devices: dict[Series, SeriesInfo] = {}
+    for sample in samples:
+        at = int(sample.moment.timestamp())
+        found = StoredSample(query.series, at, now, Quality.BACKFILLED, None, sample.values)
+        row, rejected = check_sample(found)
+        repairs.extend(rejected)
+        if row is not None and any(value is not None for value in row.values.values()):
+            rows.append(row)
+            for one in sample.devices:
+                if one.measured_at is not None and one.measurements:
+                    series, when = series_of(one.device), int(one.measured_at.timestamp())
+                    measurements.append(StoredMeasurements(series, when, now, one.measurements))
+                    devices[series] = SeriesInfo(series, None, one.device.family)
+    record = _record(query, "data" if rows else "nothing", now)
+    infos = list(devices.values())
+    return Batch(samples=rows, measurements=measurements, repairs=repairs, queries=[record], series_info=infos)
 
 
 def _days_batch(

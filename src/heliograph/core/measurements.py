@@ -37,7 +37,7 @@ MAX_ODDITIES = 20
 """Oddities of one answer that are counted."""
 MAX_RAW = 60
 """Numbers of an unknown device that are stored."""
-_RAW_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
+_RAW_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_:-]{0,39}", re.ASCII)
 _RAW_ID = re.compile(r"(?:id|sn|no|code|phone|lat|lng)$", re.IGNORECASE)
 _PARSED_UNITS = frozenset(("W", "kW", "Wh", "kWh", "%", "V", "A", "Hz", "°C"))
 
@@ -121,6 +121,8 @@ def _is_no_number(raw: Any) -> bool:
 def raw_numbers(body: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers in an answer whose fields are unknown, by the vendor's names; ids are left out.
 
+    Of more than `MAX_RAW` numbers, the zeros are left out first.
+
     >>> raw_numbers({"ppv": "12.5", "deviceSn": "4711", "plantId": 7, "lost": False, "rows": [], "eToday": None})
     {'ppv': 12.5}
     """
@@ -128,9 +130,10 @@ def raw_numbers(body: Mapping[str, Any]) -> dict[str, float]:
     for name, raw in body.items():
         if isinstance(raw, bool | list | dict) or not _RAW_NAME.fullmatch(name) or _RAW_ID.search(name):
             continue
-        if (value := parsing.parse_number(raw)) is not None and len(found) < MAX_RAW:
-            found[name] = value
-    return found
+        if (value := parsing.parse_number(raw)) is not None:
+            found[name] = round(value, 6)  # Java floats arrive widened: 49.97999954223633
+    shown = set(sorted(found, key=lambda name: found[name] == 0)[:MAX_RAW])
+    return {name: value for name, value in found.items() if name in shown}
 
 
 def without_absent_parts(values: Measurements) -> Measurements:

@@ -10,9 +10,11 @@ import hmac
 import json
 import re
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,6 +63,9 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 """Numbers with units, times, offsets from UTC, and a few answers."""
+_ZONE_NAME = re.compile(
+    r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/[\w/+-]{2,40}", re.ASCII
+)
 _DECIMAL = re.compile(r"-?\d+\.\d+(?:[Ee][-+]?\d+)?")
 _FAMILIES = re.compile(
     "tlx|min|mic|mod|mid|neo|mix|sph|spa|max|wit|storage|spf|noah|nexa|inv|inverter|hybrid|bat|battery|solar|pcs|hps|pbd|"
@@ -103,8 +108,13 @@ class Pseudonyms:
         keep: Iterable[str] = (),
         is_vendor_url: Callable[[str], bool] = lambda _: False,
         key: bytes | None = None,
+        recorded_at: datetime | None = None,
     ) -> None:
-        """`secrets` are known private texts; texts of keys in `keep` stay; `key` makes the pseudonyms repeatable."""
+        """`secrets` are known private texts; texts of keys in `keep` stay; `key` makes the pseudonyms repeatable.
+
+        The name of a time zone, which is a place, is replaced by its offset from UTC at `recorded_at`.
+        """
+        self._recorded_at = recorded_at or datetime.now(UTC)
         self._key = key or token_bytes(32)
         self._keep = frozenset(name.lower() for name in keep)
         self._is_vendor_url = is_vendor_url
@@ -219,7 +229,22 @@ class Pseudonyms:
                 self.kept.setdefault(key, set()).add(text)
                 return text
         self.masked[key] += 1
-        return self.pseudonym(text)
+        return self._offset_of_zone(text) or self.pseudonym(text)
+
+    def _offset_of_zone(self, text: str) -> str | None:
+        """Return the zone without a place that has the offset of this IANA zone; None for other texts.
+
+        Quirk: SEMS+ names the zone of a plant (capture of a plant list); without one a replay has no time.
+        """
+        if _ZONE_NAME.fullmatch(text) is None:
+            return None
+        try:
+            offset = self._recorded_at.astimezone(ZoneInfo(text)).utcoffset()
+        except (ValueError, OSError, KeyError):  # invalid name, not a file, unknown
+            return None
+        hours = None if offset is None else offset / timedelta(hours=1)
+        # The sign of these names is the opposite of the offset's.
+        return f"Etc/GMT{-int(hours):+d}" if hours is not None and hours == int(hours) else None
 
     def _is_harmless(self, text: str, key: str) -> bool:
         if _PLAIN_TIME.fullmatch(text) and not _has_word(key, _SUN_WORDS):

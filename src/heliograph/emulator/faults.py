@@ -36,6 +36,7 @@ FAULTS = {
     "replay": "after midnight the day's energies are still yesterday's, until the device starts its day",
     "glitch": "sometimes one sample has a counter at 0 or a sentinel value",
     "faulty": "devices report the fault VALUE (default 302), and so do the fault logs of the clouds",
+    "new_family": "device lists report a device type that no client knows",
     "undated": "fault logs have an entry without a time",
     "unwilling": "devices reject every command",
     "deaf": "commands succeed and change nothing",

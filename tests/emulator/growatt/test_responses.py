@@ -52,7 +52,7 @@ def fuzzed_cloud():
 @pytest.fixture(scope="module", params=[MORNING, "2026-06-21T12:02:00+02:00", "2026-01-15T20:47:00+01:00", NIGHT])
 def read(request):
     """All snapshots of an account at one moment, with their emulated cloud."""
-    with served_cloud(request.param) as (cloud, client):
+    with served_cloud(request.param, keeper=None) as (cloud, client):
         yield cloud, {cloud.emulator.plant(one.plant.id)[1].family: one for one in client.snapshots()}
 
 

@@ -99,7 +99,8 @@ def test_no_marked_secret_of_any_answer_is_in_the_bundle(vendor, dialect, family
     (bundle,) = live.recording.bundles
     write_bundle(bundle, tmp_path / "bundle")
     marked_rows = [row for row in bundle.exchanges if "marks" in json.dumps(row.body)]
-    assert len(answers) == len(bundle.exchanges)
+    # The token's client asks for the plant of a NOAH, which is of another plant.
+    assert len(answers) == len(bundle.exchanges) + (dialect == "token")
     assert len(marked_rows) >= len(answers) - 2
     if log := FAULT_LOGS[vendor, dialect, family]:
         # An entry of the log has members of its own, with the serial number of the device.
@@ -163,6 +164,24 @@ def test_rejected_login_is_raised_and_a_later_lock_ends_the_recording():
     found = recorded(cloud, RecordingOptions())
     assert found.stopped
     assert found.bundles[0].exchanges
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        tool.EmulatedRecording("growatt", "password", "mix"),
+        tool.EmulatedRecording("growatt", "token", "max"),
+        tool.EmulatedRecording("goodwe", "legacy", "meter"),
+        tool.EmulatedRecording("goodwe", "plus", "hybrid"),
+    ],
+    ids=lambda row: f"{row.dialect}-{row.family}",
+)
+def test_replayed_account_has_the_recorded_plants_only(row):
+    (bundle,) = tool.record_emulated(row).recording.bundles
+    assert bundle.problems == ()
+    with tool.replayed(bundle) as client:
+        assert [plant.id for plant in client.plants()] == list(bundle.plants)
+        assert [snapshot.plant.id for snapshot in client.snapshots()] == list(bundle.plants)
 
 
 def test_unknown_plant_is_an_error_that_lists_the_plants():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heliograph.alarms.notify import failed_services
 from heliograph.cli.doctor.result import ok, problem, warning
 from heliograph.cli.status import shown_store
 from heliograph.errors import ConfigError, StoreError, StoreMissing
@@ -29,7 +30,7 @@ def check_store(where: str) -> Iterator[Check]:
     try:
         with open_store(where, create=False) as store:
             plants = sum(not info.series.device for info in store.series())
-            oddities = store.oddities()
+            oddities, failed = store.oddities(), failed_services(store)
             store.latest()
             damaged = store.damaged_file
             name = getattr(store, "file", damaged)
@@ -45,6 +46,13 @@ def check_store(where: str) -> Iterator[Check]:
     elif damaged is None:
         yield ok("store", f"{plants} plant{'s' * (plants != 1)} in {shown_store(where)}")
         yield from oddity_checks(oddities)
+        for one in failed:
+            messages = "the last message" if one.times == 1 else f"the last {one.times:,} messages"
+            at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d}"
+            text = (
+                f"{one.name} did not accept {messages} about alarms, last on {at}: {one.problem}; check its address, "
+            )
+            yield warning("messages", text + "then run: heliograph alarms test")
     else:
         text = f"{damaged} is damaged; new samples are stored in {name}; stop the collector, then run: "
         yield problem("store", text + repair_command(damaged))

@@ -19,10 +19,12 @@ from heliograph.vendors.goodwe.plus.api import PLUS_PAGE_SIZE, SemsPlusCalls
 from heliograph.vendors.live import AccountPoll, ListedPlant, PlantCost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
     from heliograph.core.endpoint import FlowGenerator
     from heliograph.model import Snapshot
+    from heliograph.vendors.base import PollLoad
     from heliograph.vendors.goodwe.legacy import payloads as legacy
     from heliograph.vendors.live import Record
 
@@ -97,21 +99,25 @@ class SemsPlusPoll(AccountPoll):
         devices = yield from self._devices(plant_id, record)
         counters: dict[str, plus.Telecounting | None] | None = None
         telemetry: dict[str, plus.Telemetry | None] = {}
+        further: tuple[plus.FurtherDevice, ...] = ()
         today: plus.PlusStatistics | None = None
         metered = plus_normalise.has_meter(flow, devices)
         measures = self._measures(record)
-        record["calls"] = len(devices) + ceil(len(devices) / len(self.records)) + (metered and plant.zone is not None)
-        record["hybrid"] = any(map(plus_normalise.has_battery, devices))
+        record["hybrid"] = any(device.is_hybrid for device in devices)
         if slow:
             counters, telemetry = yield from plus_snapshots.device_values(devices, plant_id, measures=measures)
             if measures:
                 record["measured_at"] = self.now
+                further = yield from self._further(plant_id, record, devices)
             if metered and plant.zone is not None:
                 day = datetime.fromtimestamp(self.session.server_time, UTC).astimezone(plant.zone).date()
                 call_today = SemsPlusCalls.plus_statistics.flow(plant_id, day)
                 today = yield from plus_snapshots.none_if_forbidden(call_today)
+        record["calls"] = len(devices) + ceil(len(devices) / len(self.records)) + (metered and plant.zone is not None)
+        if len(self.records) == 1:
+            record["calls"] += len(record.get("further", ()))
         fetched_at = datetime.fromtimestamp(self.session.server_time, UTC)
-        return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at, telemetry)
+        return plus_normalise.snapshot(plant, flow, devices, counters, today, fetched_at, telemetry, further)
 
     def _measures(self, record: Record) -> bool:
         """Return whether to fetch the measurements of a plant: hourly, less often the more plants share the budget.
@@ -121,18 +127,34 @@ class SemsPlusPoll(AccountPoll):
         fetched_at = record.setdefault("measured_at", None if len(self.records) == 1 else self.now)
         return fetched_at is None or not 0 <= self.now - fetched_at < _MEASUREMENT_SECONDS * len(self.records)
 
+    def _further(
+        self, plant_id: str, record: Record, devices: list[plus.Equipment]
+    ) -> FlowGenerator[tuple[plus.FurtherDevice, ...]]:
+        """Fetch the measurements of batteries and of unknown devices: those of several plants once a day only.
+
+        The batteries of a plant are listed once a day, too.
+        """
+        unlisted: list[plus.FurtherDevice] = []
+        listed_at = record.get("further_at")
+        if listed_at is None or not 0 <= self.now - listed_at < _INVENTORY_SECONDS:
+            batteries, unlisted = yield from plus_snapshots.batteries_of(devices, plant_id)
+            unknown = [plus.Equipment(row) for row in record.get("unknown", ())]
+            record["further"] = [_kept(device.raw) for device in (*batteries, *unknown)]
+            record["further_at"] = self.now
+        elif len(self.records) > 1:
+            return ()
+        further = [plus.Equipment(row) for row in record["further"]]
+        return (*unlisted, *(yield from plus_snapshots.further_measurements(further, plant_id)))
+
     def _devices(self, plant_id: str, record: Record) -> FlowGenerator[list[plus.Equipment]]:
         """Return the devices that count energy, fetched once a day."""
         fetched_at = record.get("devices_at")
         if fetched_at is None or not 0 <= self.now - fetched_at < _INVENTORY_SECONDS:
             call = SemsPlusCalls.plus_devices.flow(plant_id)
             inventory: plus.Inventory | None = yield from plus_snapshots.none_if_forbidden(call)
-            rows = [device.raw for device in inventory.devices] if inventory is not None else []
-            record["devices"] = [
-                {key: row.get(key) for key in ("sn", "name", "deviceType", "subtype", "status")}
-                for row in rows
-                if row.get("deviceType") in plus_snapshots.COUNTED_TYPES
-            ]
+            listed = inventory.devices if inventory is not None else ()
+            record["devices"] = [_kept(one.raw) for one in listed if one.type in plus_snapshots.COUNTED_TYPES]
+            record["unknown"] = [_kept(one.raw) for one in plus_snapshots.unknown_devices(listed)]
             record["devices_at"] = self.now
         stored: list[dict[str, Any]] = record["devices"]
         return [plus.Equipment(row) for row in stored]
@@ -140,5 +162,18 @@ class SemsPlusPoll(AccountPoll):
     def cost(self, record: Record) -> PlantCost:
         return PlantCost(1, record.get("calls", 2))
 
+    def load(self) -> PollLoad:
+        """Return the usual load, with the requests for batteries and unknown devices that are sent once a day."""
+        load = super().load()
+        records = self.records.values()
+        listed = sum(device.get("subtype") == "store" for record in records for device in record.get("devices", ()))
+        measured = 0 if len(self.records) == 1 else sum(len(record.get("further", ())) for record in records)
+        return load._replace(daily=load.daily + listed + measured)
+
     def zone(self, plant_id: str) -> tzinfo | None:
         return plus_normalise.plant(plant_id, self.session).zone
+
+
+def _kept(row: Mapping[str, Any]) -> Record:
+    """Return what is stored of a row of the inventory."""
+    return {key: row.get(key) for key in ("sn", "name", "deviceType", "subtype", "status")}

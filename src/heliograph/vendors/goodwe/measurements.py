@@ -109,6 +109,9 @@ def measure_sems_inverter(inverter: Mapping[str, Any]) -> Measurements:
     if not found.get("battery_voltage"):
         found = {name: value for name, value in found.items() if not name.startswith("battery_")}
     power = found.get("meter_power")
+    # Quirk: without a backup output its power repeats the meter's, and its voltage is 0 (capture of 2337 W imported).
+    if power is not None and found.get("backup_power") == power and not found.get("backup_voltage"):
+        found = {name: value for name, value in found.items() if not name.startswith("backup_")}
     # Quirk: + exports, the opposite of ours; without a meter it repeats the output power.
     if power is not None and power == parse_number(registers.get("pac")):
         del found["meter_power"]

@@ -23,6 +23,10 @@ _LEFT_OUT = {
 }
 
 
+_TYPES = {"meter": "SMART_METER", "battery": "BAT_SYS"}
+"""Device types of SEMS+ by family."""
+
+
 def dialect_of(client: Any) -> str:
     """Return the dialect that the account was read in."""
     return dialects.current_or_default(client.session)
@@ -41,4 +45,10 @@ def calls(dialect: str, snapshots: Iterable[Snapshot]) -> Iterator[Call[Any]]:
         yield from calls_about(declared, {"plant_id": snapshot.plant.id}, given)
         for one in snapshot.devices:
             subject = {"serial_num": one.device.id, "serial": one.device.id}
-            yield from calls_about(declared, subject, {"plant_id": snapshot.plant.id, "day": day})
+            about = declared
+            if (kind := _TYPES.get(one.device.family)) is not None:
+                # The calls are for an inverter unless they have another type; only hybrids have related devices.
+                subject["device_type"] = kind
+                about = [call for call in declared if "device_type" in call.signature.parameters]
+                about.remove(SemsPlusCalls.plus_related_devices)
+            yield from calls_about(about, subject, {"plant_id": snapshot.plant.id, "day": day})

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import htpy as h
 
-from heliograph.metrics import display_name
+from heliograph.metrics import METRICS, display_name
 from heliograph.metrics.device import DEVICE_METRICS
 from heliograph.web.page.device_chart import WORDS, day_section
-from heliograph.web.page.format import GAP, age, device_badge
+from heliograph.web.page.format import GAP, age, device_badge, energy, percent, power
 from heliograph.web.page.layout import badge, document, events_url_for, figure, plant_path
 from heliograph.web.paths import encode_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from heliograph.current import DeviceState, PlantState
     from heliograph.web.page.device_chart import DeviceDay
@@ -78,12 +78,29 @@ def device_page(plant: PlantState, device: DeviceState, system: SystemState, day
                     h.span(".id")[f"{device.series.vendor} {device.series.device}"],
                 ],
             ],
-            [*_sections(device.measurements), *_raw(device.raw)]
-            or h.p(".hint")["The vendor API reports no voltages, currents or temperatures of this device."],
+            [*_powers_and_energies(device.values), *_sections(device.measurements), *_raw(device.raw)]
+            or h.p(".hint")["The vendor API reports no values of this device."],
             (day.diagrams or day.view.chosen) and day_section(day, f"{device_path(plant, device)}?at=", _number),
         ],
         events_url=events_url_for(system.at, plant.series),
     )
+
+
+_FORMATS: dict[str, Callable[[float | None], str]] = {"W": power, "kWh": energy, "%": percent}
+
+
+def _powers_and_energies(values: Mapping[str, float | None]) -> Iterable[h.Element]:
+    known = [(name, metric) for name, metric in METRICS.items() if values.get(name) is not None]
+    if known:
+        yield h.section(".card", aria_labelledby="powers")[
+            h.h2(id="powers")["Powers and energies"],
+            h.dl(".facts.columns")[
+                [
+                    h.div[h.dt[display_name(name, WORDS)], h.dd[figure(_FORMATS[metric.unit](values[name]))]]
+                    for name, metric in known
+                ]
+            ],
+        ]
 
 
 def _sections(measurements: Mapping[str, float | str | None]) -> list[h.Element]:

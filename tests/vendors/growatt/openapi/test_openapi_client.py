@@ -215,6 +215,10 @@ def test_day_curve_and_energies_come_from_the_device_rows(client, emulator):
     for sample in curve[::24]:
         assert sample.pv_power == pytest.approx(truth[sample.moment]["pv_power"], abs=0.1)
         assert sample.battery_soc == pytest.approx(truth[sample.moment]["battery_soc"], abs=0.6)
+        (device,) = sample.devices
+        assert device.device.id == home.devices[0]
+        assert sample.moment <= device.measured_at < sample.moment + timedelta(minutes=5)
+        assert device.measurements["grid_frequency"] > 49
     days = client.period_energies(home.id, "2026-06")
     assert len(days) == 21
     assert days[19].values["pv_energy"] == pytest.approx(

@@ -7,6 +7,7 @@ FAULTS = {
     "agreement": "logins succeed without a session, until terms are accepted",
     "no_api": "login responses name no data server",
     "morning_dip": "each morning the lifetime import and export of the SEMS Portal are too low for an hour or more",
+    "visitor": "SEMS+ refuses the measurements of devices, as for some visitors",
     "gateway": "SEMS Portal logins name the SEMS+ gateway as data server",
 }
 """Description by fault name; the emulator switches the faults."""

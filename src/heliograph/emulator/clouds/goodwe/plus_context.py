@@ -22,7 +22,9 @@ PLUS_ROUTER = Router(SemsPlusCalls)
 NO_ACCESS = ("100025", "no_access")
 
 # Serial number prefixes of the devices attached to an inverter.
-_METER, _RACK, _BATTERY, _DONGLE = "9METERGM", "9BATRACK", "9BATSYS1", "9DONGLEW"
+_METER, _RACK, _BATTERY, _DONGLE, _CABINET = "9METERGM", "9BATRACK", "9BATSYS1", "9DONGLEW", "9CABINET"
+UNKNOWN_TYPE = "ENERGY_STORAGE_INTEGRATED_CABINET"
+"""A type of which only the name is public."""
 
 
 class EmulatedPlusDevice(NamedTuple):
@@ -66,6 +68,8 @@ def devices_of(plant: EmulatedPlant, call: GoodWeCallContext) -> Iterator[Emulat
         yield EmulatedPlusDevice("DONGLE", _serial(_DONGLE, first), first, 1)
     elif first.home.has_meter:
         yield EmulatedPlusDevice("SMART_METER", _serial(_METER, first), first, 1, "goodwe")
+    if call.context.fault("new_family") is not None:
+        yield EmulatedPlusDevice(UNKNOWN_TYPE, _serial(_CABINET, first), first, 7)
 
 
 def battery_of(inverter: EmulatedInverter) -> EmulatedPlusDevice:

@@ -12,6 +12,7 @@ from heliograph.emulator.clouds.goodwe.inverters import registers
 from heliograph.emulator.clouds.goodwe.plus_context import (
     NO_ACCESS,
     PLUS_ROUTER,
+    UNKNOWN_TYPE,
     battery_of,
     device_of,
     devices_of,
@@ -124,6 +125,8 @@ def information(call: GoodWeCallContext) -> list[Factor]:
 @PLUS_ROUTER.route(SemsPlusCalls.plus_telemetry)
 def telemetry(call: GoodWeCallContext) -> list[dict[str, Any]]:
     """Return the current measurements of a device."""
+    if call.context.fault("visitor") is not None:
+        raise GoodWeFailure(*NO_ACCESS)
     device = device_of(call)
     measure: Callable[[EmulatedInverter], dict[str, list[Factor]]] | None = _MEASURED.get(device.type)
     return [] if measure is None else _groups(measure(device.inverter))
@@ -205,10 +208,23 @@ def _meter(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
     }
 
 
+def _cabinet(inverter: EmulatedInverter) -> dict[str, list[Factor]]:
+    """Return invented measurements of a device of a type that no client knows."""
+    return {
+        "runtime:operating_param": [
+            _factor("sn", inverter.serial, None, "serial_number_1"),
+            _factor("workStatus", "normal", None, "work_status"),
+            _factor("PCS-1:pAc", to_kilowatts(inverter.values["ac_power"], 3), "kW", "active_power"),
+            _factor("cabinetTemp", 24.5, "℃", "temperature"),
+        ]
+    }
+
+
 _MEASURED: dict[str, Callable[[EmulatedInverter], dict[str, list[Factor]]]] = {
     "INVERTER": _inverter,
     "BAT_SYS": _battery,
     "SMART_METER": _meter,
+    UNKNOWN_TYPE: _cabinet,
 }
 
 

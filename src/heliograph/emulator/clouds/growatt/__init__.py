@@ -115,7 +115,6 @@ class GrowattEmulation:
         return {
             "lenient_lock": "login attempts during a lock do not extend it",
             "zero_power": "the plant lists report no power, though the devices do",
-            "new_family": "device lists report a device type that no client knows",
             "no_classic_login": "the server no longer has the classic login, only the app's",
             "no_app_login": "the server does not have the app's login, only the classic one",
             "zero_totals": "a classic inverter's lifetime totals are 0 from midnight to sunrise",

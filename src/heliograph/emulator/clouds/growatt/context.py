@@ -86,6 +86,10 @@ class GrowattEnergies(NamedTuple):
         return cls(*(values.get(f"{name}_energy{suffix}", 0.0) for name in names))
 
 
+UNKNOWN_FAMILY = "hps"
+"""The device type that lists report with the fault `new_family`."""
+
+
 class GrowattDevice:
     """One simulated device, with its values at the newest upload."""
 
@@ -108,6 +112,13 @@ class GrowattDevice:
     def asleep(self) -> bool:
         """Whether device and datalogger are off; devices with a battery never are."""
         return self.plant.family == "tlx" and self.powers.pv <= 0
+
+    @property
+    def token_type(self) -> str:
+        """The device type in the token API."""
+        kind = DEVICE_TYPES[self.plant.family]
+        is_new = self._context.fault("new_family") is not None
+        return UNKNOWN_FAMILY if is_new and kind not in {"noah", "wit", "sph-s"} else kind
 
     @property
     def is_faulty(self) -> bool:

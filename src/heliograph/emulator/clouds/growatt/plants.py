@@ -9,6 +9,7 @@ from heliograph.emulator.clouds.growatt import auth
 from heliograph.emulator.clouds.growatt.context import (
     DEVICE_TYPES,
     ROUTER,
+    UNKNOWN_FAMILY,
     GrowattCallContext,
     GrowattDevice,
     GrowattEnergies,
@@ -160,7 +161,7 @@ def _overview(call: GrowattCallContext, tlx_in: str) -> dict[str, Any]:
         answer["deviceList"] = [_storage_row(device)]
     if call.context.fault("new_family") is not None:
         for row in (*answer["deviceList"], *answer["invList"]):
-            row["deviceType"] = "hps"
+            row["deviceType"] = UNKNOWN_FAMILY
     return answer
 
 

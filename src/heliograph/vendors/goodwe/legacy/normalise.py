@@ -12,7 +12,7 @@ from heliograph.vendors.goodwe.legacy.signs import is_same_meter_twice, resolve_
 from heliograph.vendors.goodwe.measurements import measure_sems_inverter, sems_oddities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from heliograph.metrics import Metric
@@ -51,12 +51,31 @@ def snapshot(
     whole = combine(plant, devices, fetched_at)
     status = whole.status or plant_status(detail.info.status)
     sourced = plant_values(detail, status)
+    if not has_homekit(detail):
+        devices = with_plant_powers(devices, sourced)
     return replace(
         whole,
         status=status,
+        devices=tuple(devices),
         values={**whole.values, **{metric.name: value for metric, (value, _) in sourced.items()}},
         sources={**whole.sources, **{metric.name: f"{CALL} {source}" for metric, (_, source) in sourced.items()}},
     )
+
+
+def with_plant_powers(devices: Sequence[DeviceSnapshot], sourced: SourcedValues) -> list[DeviceSnapshot]:
+    """Return the devices, an only inverter with the powers that the vendor API reports for its plant only."""
+    inverters = [one for one in devices if one.device.family in ("hybrid", "inverter")]
+    if len(inverters) != 1:
+        return list(devices)
+    (inverter,) = inverters
+    found = {
+        metric.name: sourced[metric]
+        for metric in (m.PV_POWER, m.BATTERY_POWER, m.BATTERY_SOC)
+        if metric in sourced and inverter.values.get(metric.name) is None
+    }
+    values = {**inverter.values, **{name: value for name, (value, _) in found.items()}}
+    sources = {**inverter.sources, **{name: f"plant {source}" for name, (_, source) in found.items()}}
+    return [replace(one, values=values, sources=sources) if one is inverter else one for one in devices]
 
 
 def plant_zone(info: payloads.SemsPlantInfo) -> tzinfo | None:

@@ -6,7 +6,7 @@ docs/clouds/goodwe.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph import metrics as m
 from heliograph.core.payload import Payload, flag, nested, nested_list, number, raw, text
@@ -132,6 +132,11 @@ class Equipment(Payload):
     status = number("status")
     added = text("addTime")  # epoch milliseconds as text
 
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether this is an inverter with a battery."""
+        return self.type == "INVERTER" and self.subtype == "store"
+
 
 class EquipmentByStatus(Payload):
     """Devices of one type with one status."""
@@ -176,6 +181,12 @@ class RelatedDevice(Payload):
     power = number("pbat", "kW")
     is_connected = flag("isConnected")
 
+    @property
+    def equipment(self) -> Equipment:
+        """A row of the inventory for this device, which the inventory leaves out; an unconnected one is offline."""
+        status = 0 if self.is_connected is False else self.raw.get("status")
+        return Equipment({"sn": self.serial, "name": self.name, "deviceType": self.type, "status": status})
+
 
 class Factors(Payload):
     """Response with values in groups, read by code; `raw` holds the groups."""
@@ -186,6 +197,11 @@ class Factors(Payload):
         super().__init__({})
         self.raw = raw
         self.body = {row["code"]: _with_unit(row) for row in _flatten(raw or []) if isinstance(row.get("code"), str)}
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The values by code as sent, without their units."""
+        return {row["code"]: row.get("data") for row in _flatten(self.raw or []) if isinstance(row.get("code"), str)}
 
 
 def _flatten(rows: list[Any]) -> Iterator[dict[str, Any]]:
@@ -218,6 +234,18 @@ class Telemetry(Factors):
     battery_voltage = number("voltage", "V")
     battery_temperature = number("batSysTemp", "°C")
     meter_power = number("totalPac", "kW")  # - imports
+
+
+class FurtherDevice(NamedTuple):
+    """A battery or a device of an unknown type, with its measurements; None if it has none for this account.
+
+    A hybrid whose batteries could not be listed is one without measurements and with a problem.
+    """
+
+    device: Equipment
+    telemetry: Telemetry | None
+    problem: str = ""
+    """Why its answer could not be used."""
 
 
 class Telecounting(Factors):

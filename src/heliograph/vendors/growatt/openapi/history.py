@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from heliograph.core.endpoint import FlowGenerator
     from heliograph.core.session import Session
-    from heliograph.model import PeriodEnergy
+    from heliograph.model import DeviceSnapshot, PeriodEnergy
     from heliograph.vendors.growatt.openapi import payloads as pay
 
 HISTORY_CALLS = {
@@ -39,7 +39,7 @@ _SLOT = timedelta(minutes=5)
 
 
 def day_curve(session: Session, plant_id: str, day: date) -> FlowGenerator[tuple[Sample, ...]]:
-    """Fetch the powers of a plant over a day: one call per device, or the plant's AC output for older days."""
+    """Fetch powers and device measurements of a day: one call per device, or the plant's AC output for older days."""
     zone = yield from snapshots.zone(session, plant_id)
     today = datetime.fromtimestamp(session.server_time, zone).date()
     if day > today:
@@ -48,7 +48,7 @@ def day_curve(session: Session, plant_id: str, day: date) -> FlowGenerator[tuple
     readable = [device for device in listed if device.family in normalise.FAMILIES]
     if not readable or today - day > DEPTH:
         return (yield from _plant_power(plant_id, day, zone))
-    curves: list[dict[datetime, dict[str, float | None]]] = []
+    curves: list[dict[datetime, DeviceSnapshot]] = []
     # The calls that may be rejected as too frequent come first: after them nothing is fetched in vain.
     for serial, family, _ in sorted(readable, key=lambda one: HISTORY_CALLS[one.family][0] == "v1_history"):
         device = Device(vendor=snapshots.VENDOR, plant=plant_id, id=serial, family=family)
@@ -75,11 +75,9 @@ def _rows(serial: str, family: str, day: date) -> FlowGenerator[list[pay.OpenApi
     return sorted(found, key=lambda row: str(row.body.get("time")))
 
 
-def _curve(
-    device: Device, rows: Iterable[pay.OpenApiData], zone: tzinfo, day: date
-) -> dict[datetime, dict[str, float | None]]:
-    """Return the powers of one device by 5-minute slot."""
-    found: dict[datetime, dict[str, float | None]] = {}
+def _curve(device: Device, rows: Iterable[pay.OpenApiData], zone: tzinfo, day: date) -> dict[datetime, DeviceSnapshot]:
+    """Return what one device reported by 5-minute slot."""
+    found: dict[datetime, DeviceSnapshot] = {}
     for row in rows:
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
         measured_at = normalise.measured_time(row, midnight)
@@ -87,19 +85,19 @@ def _curve(
             continue
         snapshot = normalise.map_device(device, row, measured_at.astimezone(zone), lost=False)
         slot = datetime.fromtimestamp(measured_at.timestamp() // _SLOT.seconds * _SLOT.seconds, UTC)
-        found[slot] = {name: snapshot.values[name] for name in _GAUGES if name in snapshot.values}
+        found[slot] = snapshot
     return found
 
 
-def _combined(curves: list[dict[datetime, dict[str, float | None]]]) -> tuple[Sample, ...]:
+def _combined(curves: list[dict[datetime, DeviceSnapshot]]) -> tuple[Sample, ...]:
     """Return the samples of a plant: sums of its devices where all have a value, and the mean state of charge."""
     samples = []
+    # A device without a row in a slot has no value of what it reports otherwise.
+    missing = [dict.fromkeys(name for one in curve.values() for name in _gauges(one)) for curve in curves]
     for slot in sorted({slot for curve in curves for slot in curve}):
         columns: dict[str, list[float | None]] = {}
-        for curve in curves:
-            names = {name for row in curve.values() for name in row}
-            row = curve.get(slot, dict.fromkeys(names))
-            for name, value in row.items():
+        for curve, nothing in zip(curves, missing, strict=True):
+            for name, value in (_gauges(curve[slot]) if slot in curve else nothing).items():
                 columns.setdefault(name, []).append(value)
         values: dict[str, float | None] = {}
         for name, column in columns.items():
@@ -107,8 +105,13 @@ def _combined(curves: list[dict[datetime, dict[str, float | None]]]) -> tuple[Sa
             total = sum(known) if len(known) == len(column) else None
             is_mean = METRICS[name].unit == "%"
             values[name] = None if total is None else round(total / len(known) if is_mean else total, 3)
-        samples.append(Sample(moment=slot, values=values))
+        devices = tuple(curve[slot] for curve in curves if slot in curve)
+        samples.append(Sample(moment=slot, values=values, devices=devices))
     return tuple(samples)
+
+
+def _gauges(one: DeviceSnapshot) -> dict[str, float | None]:
+    return {name: one.values[name] for name in _GAUGES if name in one.values}
 
 
 def _plant_power(plant_id: str, day: date, zone: tzinfo) -> FlowGenerator[tuple[Sample, ...]]:

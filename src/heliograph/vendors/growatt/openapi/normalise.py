@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from heliograph import metrics as m
+from heliograph.core.measurements import raw_numbers
 from heliograph.core.parsing import CHINA, parse_time
 from heliograph.model import DeviceSnapshot, Status
 from heliograph.vendors.growatt.measurements import measure, unusable
@@ -41,7 +42,9 @@ def map_device(device: Device, data: pay.OpenApiData, now: datetime, *, lost: bo
     """
     family = FAMILIES.get(device.family)
     if family is None:
-        return DeviceSnapshot(device=device, status=Status.OFFLINE if lost else None, measured_at=None, values={})
+        status = Status.OFFLINE if lost else None
+        measured_at, raw = measured_time(data, now), raw_numbers(data.raw or {})
+        return DeviceSnapshot(device=device, status=status, measured_at=measured_at, values={}, raw=raw)
     payload = family.payload(data.raw)
     values = {metric: _known(metric, value) for metric, value in family.values(payload).items()}
     measured_at = measured_time(data, now)

@@ -169,7 +169,7 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
     for plant_id in wanted or names:
         listed[plant_id] = yield from devices(session, plant_id)
     serials: dict[str, list[str]] = {}
-    for device in (device for found in listed.values() for device in found if device.family in normalise.FAMILIES):
+    for device in (device for found in listed.values() for device in found):
         serials.setdefault(device.family, []).append(device.id)
     data: dict[str, pay.OpenApiData] = {}
     for family, members in serials.items():
@@ -182,8 +182,10 @@ def snapshots(session: Session, wanted: tuple[str, ...] = ()) -> FlowGenerator[t
         size = session.facts.get("sizes", {}).get(plant_id)
         plant = Plant(vendor=VENDOR, id=plant_id, name=names[plant_id], zone=plant_zone, peak_power=size)
         readings = [_device(plant, device, data[device.id], now) for device in found if device.id in data]
-        values = {} if readings else (yield from _plant_yield(plant_id))
-        _remember_readable(session, plant_id, found, readable=bool(readings))
+        # A device of a family without a table has raw numbers only.
+        readable = any(reading.device.family in normalise.FAMILIES for reading in readings)
+        values = {} if readable else (yield from _plant_yield(plant_id))
+        _remember_readable(session, plant_id, found, readable=readable)
         result.append(combine(plant, readings, now.astimezone(UTC), values))
     return tuple(result)
 

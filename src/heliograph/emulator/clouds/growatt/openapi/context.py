@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heliograph.emulator.api import Router
-from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice
+from heliograph.emulator.clouds.growatt.context import UNKNOWN_FAMILY, GrowattDevice
 from heliograph.vendors.growatt.openapi.api import OpenApiCalls
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OPENAPI_ROUTER = Router(OpenApiCalls)
 
-V1_TYPES = {"inverter": 1, "storage": 2, "max": 4, "mix": 5, "spa": 6, "tlx": 7}
+V1_TYPES = {"inverter": 1, "storage": 2, "max": 4, "mix": 5, "spa": 6, "tlx": 7, UNKNOWN_FAMILY: 9}
 """V1's number of each device type; it does not know Noah, WIT and SPH-S."""
 V4_TYPES = {
     "inverter": "inv",
@@ -103,7 +103,7 @@ class OpenApiCall(NamedTuple):
         device = self.device(serial)
         if self.context.fault("no_permission") is not None:
             raise OpenApiFailure(10011, "error_permission_denied")
-        if device is None or DEVICE_TYPES[device.plant.family] != kind:
+        if device is None or device.token_type != kind:
             raise OpenApiFailure(unknown, "error_device_not_found")
         return device
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heliograph.core.parsing import CHINA
-from heliograph.emulator.clouds.growatt.context import DEVICE_TYPES, GrowattDevice, GrowattEnergies, GrowattPowers
+from heliograph.emulator.clouds.growatt.context import (
+    UNKNOWN_FAMILY,
+    GrowattDevice,
+    GrowattEnergies,
+    GrowattPowers,
+)
 from heliograph.emulator.clouds.growatt.formatting import tenth, timestamp
 
 if TYPE_CHECKING:
@@ -26,9 +31,8 @@ class Measurement:
 
 
 def bean(measurement: Measurement) -> dict[str, Any]:
-    """Return the measurements of a device in the form of its family."""
+    """Return the measurements of a device in the form of its family, or of one that no client knows."""
     device = measurement.device
-    kind = DEVICE_TYPES[device.plant.family]
     common = {
         "calendar": java_calendar(measurement.local_time),
         "dataLogSn": f"LOG{device.plant.id}",
@@ -36,7 +40,7 @@ def bean(measurement: Measurement) -> dict[str, Any]:
         "serialNum": device.serial,
         "time": timestamp(measurement.local_time),
     }
-    return common | _FAMILIES[kind](measurement)
+    return common | _FAMILIES[device.token_type](measurement)
 
 
 def java_calendar(local_time: datetime) -> dict[str, Any]:
@@ -259,6 +263,19 @@ def _noah(at: Measurement) -> dict[str, Any]:
     }
 
 
+def _hps(at: Measurement) -> dict[str, Any]:
+    """Return some members of the vendor's sample of a commercial storage; their meaning is not public."""
+    return {
+        "eChargeToday": tenth(at.today.charge),
+        "eDischargeToday": tenth(at.today.discharge),
+        "eLoadToday": tenth(at.today.load),
+        "epvTotal": tenth(at.total.pv),
+        "gridFreq": 49.97999954223633,
+        "statusText": "WaitState",
+        "vbat": -1.5,
+    }
+
+
 _FAMILIES: dict[str, Callable[[Measurement], dict[str, Any]]] = {
     "tlx": _min,
     "mix": _sph,
@@ -269,4 +286,5 @@ _FAMILIES: dict[str, Callable[[Measurement], dict[str, Any]]] = {
     "sph-s": _sph_s,
     "wit": _wit,
     "noah": _noah,
+    UNKNOWN_FAMILY: _hps,
 }

@@ -149,7 +149,7 @@ def device_list(call: OpenApiCall) -> dict[str, Any]:
     plant = call.require_plant(missing=10003)
     if call.context.fault("empty_devices") is not None:
         return {"count": 1, "devices": []}
-    kind = DEVICE_TYPES[plant.family]
+    kind = call.main_device(plant).token_type
     rows = []
     if kind in V1_TYPES:
         device = call.main_device(plant)
