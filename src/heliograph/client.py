@@ -264,7 +264,8 @@ class BlockingClient(BaseClient, SyncClientBase):
         return threading.Lock()
 
     def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
-        with self._lock, closing(self._run(start)) as steps:
+        with self._lock:
+            steps = self._run(start)
             outcome: Any = None
             try:
                 while True:
@@ -284,6 +285,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                 return result
             finally:
                 outcome = None  # as in `resume`
+                steps.close()
 
 
 class AsyncClient(BaseClient, AsyncClientBase):

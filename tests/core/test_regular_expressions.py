@@ -17,6 +17,7 @@ from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
 from heliograph.cli.recipes import plants as recipe_plants
+from heliograph.core import http as http_requests
 from heliograph.core import installation, measurements, parsing, pseudonyms, redact, servers
 from heliograph.errors import CloudError, ConfigError
 from heliograph.outputs import http, influx
@@ -97,6 +98,7 @@ SERVER_TEXT = {
         (formats.slug_of, [" ", "a ", "-"]),
     ],
     "cli/recipes/plants.py": [(recipe_plants.plain_text, ["-", "--", " ", "a-"])],
+    "core/http.py": [(http_requests._PLAIN.fullmatch, ["a", " ", "a ", "%"])],
     "core/installation.py": [
         (lambda text: installation.own_commands(text, "x"), ["heliograph", "heliograph ", "heliograph now", "/", "a"]),
     ],
@@ -160,8 +162,11 @@ SERVER_TEXT = {
     "settings/output_limit.py": [(parse_limit, ["1", "1.", ".", " ", "%", "kW"])],
     "tariffs/prices.py": [(prices._EPOCH.fullmatch, ["1", "1.", "."])],
     "transports/sockets.py": [
-        (lambda text: sockets._STATUS.fullmatch(b"HTTP/1.1 200" + text.encode()), [" ", "a", " a", "\r"]),
-        (lambda text: sockets._HEADER.fullmatch(text.encode()), ["a", "a:", ":", " ", "a: ", "\t"]),
+        (sockets._URL.fullmatch, ["http://a", "http://a:1", "a", "http://a/", "http://a/a "]),
+        (
+            lambda text: sockets._HEAD.fullmatch(b"HTTP/1.1 200" + text.encode()),
+            [" ", "a", " a", "\r", "\r\na: a", "\r\na", "\r\na:", "\r\n:", "\r\na: ", "\r\na:\t"],
+        ),
         (lambda text: sockets._LENGTH.fullmatch(text.encode()), ["1", " "]),
         (lambda text: sockets._CHUNK_SIZE.fullmatch(text.encode()), ["1", " ", ";", "1 ", "1;"]),
     ],

@@ -150,7 +150,7 @@ class Operation(Generic[P, T]):
     def __get__(self, client: SyncClientBase | AsyncClientBase | None, owner: type) -> Any:
         method = self._methods.get(owner)
         if method is None:
-            if not issubclass(owner, SyncClientBase | AsyncClientBase):
+            if not issubclass(owner, (SyncClientBase, AsyncClientBase)):
                 return self
             method = self._methods[owner] = self._method_of(owner)
         return method if client is None else MethodType(method, client)

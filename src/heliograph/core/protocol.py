@@ -12,14 +12,14 @@ from urllib.parse import urljoin, urlsplit
 from heliograph.core.effects import Effect
 from heliograph.core.endpoint import Call
 from heliograph.core.redact import SECRETS
-from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Sleep
+from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Request, Sleep
 from heliograph.errors import CloudError, ConfigError, SessionExpired, StoreError, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from heliograph.core.endpoint import Flow
-    from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
+    from heliograph.core.session import Credentials, HttpFlow, Response, Session
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class AccountProtocol:
     def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
         """Run one flow to its result."""
         self.session.now = now
-        return self._drive(self._run(flow), _send_request)
+        return self._drive(self._run(flow), None)
 
     def _run(self, flow: Any) -> HttpFlow[Any]:
         try:
@@ -98,8 +98,11 @@ class AccountProtocol:
             return None
         return (yield from self._drive(flow, self._run))
 
-    def _drive(self, generator: Generator[Any, Any, T], run: Callable[[Any], HttpFlow[Any]]) -> HttpFlow[T]:
-        """Run each item a generator yields and send it the result; errors are raised inside the generator."""
+    def _drive(self, generator: Generator[Any, Any, T], run: Callable[[Any], HttpFlow[Any]] | None) -> HttpFlow[T]:
+        """Run each item a generator yields and send it the result; errors are raised inside the generator.
+
+        Without `run` each item is passed on to the client.
+        """
         step: Callable[[Any], Any] = generator.send
         argument: Any = None
         while True:
@@ -114,7 +117,8 @@ class AccountProtocol:
                 SECRETS.reset(secrets)
                 argument = None  # as in `resume`
             try:
-                argument, step = (yield from run(item)), generator.send
+                argument = (yield item) if run is None else (yield from run(item))
+                step = generator.send
             except (CloudError, StoreError) as error:
                 argument, step = error, generator.throw
 
@@ -223,7 +227,9 @@ class AccountProtocol:
     def _with_cookies(self, request: Request) -> Request:
         # A function of its own: local variables of `_send` would put the cookie into tracebacks that show locals.
         cookie = self.session.cookie_header(request.url)
-        return request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
+        if not cookie:
+            return request
+        return Request(request.verb, request.url, {**request.headers, "Cookie": cookie}, request.body, request.is_login)
 
     def _redirect_target(self, request: Request, response: Response) -> str | None:
         """Return the new URL of a read that was redirected, if the path is the same and the session may be sent."""
@@ -236,7 +242,3 @@ class AccountProtocol:
         except ValueError:  # not a URL
             return None
         return target if same_path and self.cloud.is_trusted_url(self.session, target) else None
-
-
-def _send_request(request: Request | Effect) -> HttpFlow[Any]:
-    return (yield request)

@@ -89,9 +89,6 @@ class ClearSession:
 CLEAR_SESSION = ClearSession()
 
 
-_NOT_STORED = frozenset(("zone", "now"))
-
-
 class Session:
     """State of one account between calls: plain data, without the password."""
 
@@ -118,7 +115,9 @@ class Session:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the session as JSON-ready data; it opens the account, so protect it like a password."""
-        return {name: value for name, value in vars(self).items() if name not in _NOT_STORED}
+        members = vars(self).copy()
+        del members["zone"], members["now"]
+        return members
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Session:

@@ -8,7 +8,6 @@ program loses none of it.
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCK_POLL_SECONDS = 0.05
-DURABLE = ("logins", "trying", "opened_at", "failures", "deaths", "refused_passwords", "pause", "pause_until")
-"""Members of the state whose change is saved durably: logins and their outcomes, locks, and other back-offs."""
 ROUNDS = 10_000
 """PBKDF2 rounds: the cost of guessing a refused password from its fingerprint."""
 
@@ -194,21 +191,22 @@ class _GuardedRun:
         if self.state.trying:
             policy.on_interrupted_login(self.state, self.now)
         outcome: Any = None
-        with closing(self.protocol.execute(flow(), self.now)) as steps:
-            try:
-                while True:
-                    step = resume(steps, outcome)
-                    if isinstance(step, Sleep | Effect):
-                        outcome = yield from self._pass_on(step)
-                        continue
-                    outcome = self._check(step)
-                    if outcome is None:
-                        outcome = yield from self._send(step)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            finally:
-                outcome = None  # as in `resume`
+        steps = self.protocol.execute(flow(), self.now)
+        try:
+            while True:
+                step = resume(steps, outcome)
+                if isinstance(step, (Sleep, Effect)):
+                    outcome = yield from self._pass_on(step)
+                    continue
+                outcome = self._check(step)
+                if outcome is None:
+                    outcome = yield from self._send(step)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            outcome = None  # as in `resume`
+            steps.close()
 
     def finish(self) -> EffectFlow[None]:
         """Record the last outcome, save the state if it changed, and release the lock."""
@@ -355,7 +353,7 @@ class _GuardedRun:
         if not state.differs_from(saved):
             return False, False
         self._saved = state.copy()
-        return True, state.differs_from(saved, DURABLE)
+        return True, state.needs_durability(saved)
 
     def _fingerprint(self) -> str:
         credentials = self.protocol.credentials

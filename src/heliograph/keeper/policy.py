@@ -209,7 +209,7 @@ def on_send(state: AccountState, now: float, *, is_login: bool) -> None:
 def refund(state: AccountState, *, is_login: bool) -> None:
     """Undo the count of a request that never left this machine."""
     start, count = state.spent[-1]
-    state.spent[-1] = [start, count - 1]
+    state.spent = [*state.spent[:-1], [start, count - 1]]
     if is_login:
         state.logins, state.trying = state.logins[:-1], False
 

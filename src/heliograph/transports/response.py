@@ -30,9 +30,10 @@ class ReceivedBody:
         self._request = request
         self._content = bytearray()
         self._decoder = None
-        if encoding.strip().lower() in ("gzip", "x-gzip"):
+        name = encoding.strip().lower()
+        if name in ("gzip", "x-gzip"):
             self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        elif encoding.strip().lower() not in ("", "identity"):
+        elif name not in ("", "identity"):
             raise Unreadable(
                 f"{host_of(request)} compressed its response with {encoding[:20]!r}, which was not offered"
             )
@@ -71,7 +72,7 @@ class ReceivedBody:
             if not (raw_name.isascii() and raw_value.isascii()):
                 continue
             name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii").strip()
-            if not value.replace("\t", " ").isprintable():
+            if not (value.isprintable() or value.replace("\t", " ").isprintable()):
                 continue
             first.setdefault(name, value)
             if name == "set-cookie":

@@ -41,8 +41,9 @@ _IDLE_SECONDS = 60.0
 """Seconds for which an open connection is kept for the next request."""
 _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?)(/[!-\"$-~]*)")
+"""The usual form of a URL, which needs no other check."""
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
 
@@ -66,16 +67,13 @@ class SocketTransport:
 
     def send(self, request: Request, timeout: float, clock: Callable[[], float]) -> Response:
         """Send one request, as described at `BlockingTransport.send`."""
-        url = checked_url(request)
+        scheme, host, target = _split_url(request)
         check_headers(request)
         deadline = monotonic() + timeout
-        scheme, _, rest = url.partition("://")
-        end = next((at for at, character in enumerate(rest) if character in "/?"), len(rest))
-        server = scheme.lower(), rest[:end].rpartition("@")[2]
-        target = rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
-        connection = self._idle_connection(server) or self._connect(request, server[0], url, timeout)
+        server = scheme, host
+        connection = self._idle_connection(server) or self._connect(request, server, timeout)
         try:
-            response = connection.exchange(request, server[1], target, deadline, clock)
+            response = connection.exchange(request, host, target, deadline, clock)
         except TimeoutError:
             raise timed_out(request) from None
         except _InvalidResponseError as error:
@@ -122,8 +120,9 @@ class SocketTransport:
                 connection.close()
         return None
 
-    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _HttpConnection:
-        parts = urlsplit(url)
+    def _connect(self, request: Request, server: tuple[str, str], timeout: float) -> _HttpConnection:
+        scheme = server[0]
+        parts = urlsplit(f"{scheme}://{server[1]}")
         # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
         host = (parts.hostname or "").encode("ascii")
         deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
@@ -150,6 +149,15 @@ class SocketTransport:
         except BaseException:
             opened.close()
             raise
+
+
+def _split_url(request: Request) -> tuple[str, str, str]:
+    """Return scheme, host with port, and path with query of a request; raises `ConfigError` for an invalid URL."""
+    if usual := _URL.fullmatch(request.url):
+        return usual[1], usual[2], usual[3]
+    scheme, _, rest = checked_url(request).partition("://")
+    end = next((at for at, character in enumerate(rest) if character in "/?"), len(rest))
+    return scheme.lower(), rest[:end].rpartition("@")[2], rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
 
 
 def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
@@ -216,13 +224,17 @@ class _HttpConnection:
         status, is_persistent, headers = self._head()
         while status // 100 == 1 and status != 101:
             status, is_persistent, headers = self._head()
-        body = ReceivedBody(request, _values(headers, b"content-encoding").decode("latin-1"))
-        length = self._length(status, headers)
+        # Several headers of one name, joined as RFC 9110 allows.
+        values: dict[bytes, bytes] = {}
+        for name, value in headers:
+            values[name] = value if name not in values else b"%b, %b" % (values[name], value)
+        body = ReceivedBody(request, values.get(b"content-encoding", b"").decode("latin-1"))
+        length = self._length(status, values, headers)
         chunks = self._chunks() if length == -1 else self._counted(length)
         while body.append(next(chunks, b"")):
             pass
         self._used_at = monotonic()
-        options = _values(headers, b"connection").lower().replace(b" ", b"").split(b",")
+        options = values.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
         is_persistent = is_persistent and length is not None and b"close" not in options
         response = body.response(status, headers, clock())
         self.is_reusable = is_persistent and not self._buffer
@@ -230,26 +242,28 @@ class _HttpConnection:
 
     def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]]]:
         """Return the status, whether the connection stays open by the version of HTTP, and the headers."""
-        first, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
-        status = _STATUS.fullmatch(first)
-        found = [_HEADER.fullmatch(line) for line in lines]
-        if status is None or not all(found):
+        text = self._until(b"\r\n\r\n")
+        head = _HEAD.fullmatch(text)
+        if head is None:
             raise _InvalidResponseError("the response is not valid HTTP")
-        headers = [(one[1].lower(), one[2].rstrip(b" \t")) for one in found if one is not None]
-        return int(status[2]), status[1] == b"1", headers
+        headers = []
+        for line in text.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            headers.append((name.lower(), value.strip(b" \t")))
+        return int(head[2]), head[1] == b"1", headers
 
     @staticmethod
-    def _length(status: int, headers: list[tuple[bytes, bytes]]) -> int | None:
+    def _length(status: int, values: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> int | None:
         """Return the length of the body, -1 if it is chunked, or None if it ends with the connection."""
         if status in (204, 304):
             return 0
-        if encoding := _values(headers, b"transfer-encoding"):
-            if encoding.lower() == b"chunked" and not _values(headers, b"content-length"):
+        if encoding := values.get(b"transfer-encoding"):
+            if encoding.lower() == b"chunked" and not values.get(b"content-length"):
                 return -1
             raise _InvalidResponseError("the response is not valid HTTP")
-        lengths = {value for name, value in headers if name == b"content-length"}
-        if not lengths:
+        if b"content-length" not in values:
             return None
+        lengths = {value for name, value in headers if name == b"content-length"}
         if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
             raise _InvalidResponseError("the response is not valid HTTP")
         return int(length)
@@ -310,13 +324,8 @@ def _encoded(request: Request, host: str, target: str) -> bytes:
     headers = {"Host": host, "Accept-Encoding": ACCEPTED_ENCODING, **request.headers}
     if request.body is not None:
         headers["Content-Length"] = str(len(request.body))
-    lines = [f"{request.verb} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + (request.body or b"")
-
-
-def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
-    """Return all values of a header, joined as RFC 9110 allows."""
-    return b", ".join(value for name, value in headers if name == wanted)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"{request.verb} {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii") + (request.body or b"")
 
 
 def _remaining(deadline: float) -> float:
