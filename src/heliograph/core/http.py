@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -132,15 +131,17 @@ def is_html(response: Response) -> bool:
 
 def parse_json(response: Response) -> Any:
     """Return the body parsed as JSON; raises Unreadable if it is a page, empty or not JSON."""
-    if is_html(response):
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):  # RecursionError: nested without end
+        is_page = is_html(response)
+    # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
+    if is_page:
         raise Unreadable(
             "the answer is a web page, not data",
             advice="Check the server's address; it may be a proxy or a maintenance page",
             excerpt=excerpt(response.body),
         )
-    with suppress(ValueError, RecursionError):  # RecursionError: nested without end
-        return json.loads(response.body)
-    # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
     raise Unreadable(
         "the answer is not JSON, or only half of it" if response.body.strip() else "the answer is empty",
         advice="Try again in a minute; if it stays, the device may not support this call",

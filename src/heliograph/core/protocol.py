@@ -72,7 +72,7 @@ class AccountProtocol:
     def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
         """Run one flow to its result."""
         self.session.now = now
-        return self._drive(self._run(flow), None)
+        return self._run(flow)
 
     def _run(self, flow: Any) -> HttpFlow[Any]:
         try:
@@ -98,15 +98,11 @@ class AccountProtocol:
             return None
         return (yield from self._drive(flow, self._run))
 
-    def _drive(self, generator: Generator[Any, Any, T], run: Callable[[Any], HttpFlow[Any]] | None) -> HttpFlow[T]:
-        """Run each item a generator yields and send it the result; errors are raised inside the generator.
-
-        Without `run` each item is passed on to the client.
-        """
+    def _drive(self, generator: Generator[Any, Any, T], run: Callable[[Any], HttpFlow[Any]]) -> HttpFlow[T]:
+        """Run each item a generator yields and send it the result; errors are raised inside the generator."""
         step: Callable[[Any], Any] = generator.send
         argument: Any = None
         while True:
-            # Server texts are quoted only within a step, which nothing interrupts.
             secrets = SECRETS.set(self._secrets)
             try:
                 item = step(argument)
@@ -117,8 +113,7 @@ class AccountProtocol:
                 SECRETS.reset(secrets)
                 argument = None  # as in `resume`
             try:
-                argument = (yield item) if run is None else (yield from run(item))
-                step = generator.send
+                argument, step = (yield from run(item)), generator.send
             except (CloudError, StoreError) as error:
                 argument, step = error, generator.throw
 
@@ -133,16 +128,14 @@ class AccountProtocol:
         if (defaults := self.cloud.fill_defaults(self.session, call)) is not None:
             yield from self._run(defaults)
         try:
-            answer = yield from self._call_once(call)
+            return (yield from self._call_once(call))
         except SessionExpired as expired:
             self.session.expire()
             if route.command or route.is_login or self.credentials is None:
                 # A command is never sent twice, even if it was rejected.
                 raise
             yield from self._renew(call, expired)
-            answer = yield from self._call_again(call)
-        self.session.futile_at = None
-        return self.decode(call, answer)
+            return (yield from self._call_again(call))
 
     def decode(self, call: Call[T], answer: Any) -> T:
         """Convert an answer to the declared type."""
@@ -152,19 +145,26 @@ class AccountProtocol:
             error.vendor, error.call = self.cloud.vendor, call.endpoint.name
             raise
 
-    def _call_once(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_once(self, call: Call[T]) -> HttpFlow[T]:
         request = self.cloud.build_request(self.session, call)
         if call.endpoint.route.is_login:
             request = request._replace(is_login=True)
         response = yield from self._send(request, call.endpoint.name)
-        return self.cloud.parse_response(self.session, call, response)
+        # Server texts are quoted only here and in steps of a flow, which nothing interrupts.
+        secrets = SECRETS.set(self._secrets)
+        try:
+            answer = self.cloud.parse_response(self.session, call, response)
+            self.session.futile_at = None
+            return self.decode(call, answer)
+        finally:
+            SECRETS.reset(secrets)
 
     def _secrets(self) -> list[str]:
         """Return the secrets that a server may repeat in its answers."""
         login = [self.credentials.username, self.credentials.password.value_if_loaded()] if self.credentials else []
         return [*login, *self.session.secrets()]
 
-    def _call_again(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_again(self, call: Call[T]) -> HttpFlow[T]:
         try:
             return (yield from self._call_once(call))
         except SessionExpired:

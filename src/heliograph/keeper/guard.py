@@ -275,47 +275,44 @@ class _GuardedRun:
         return None
 
     def _send(self, request: Request) -> Generator[Request | Effect, Any, Response | CloudError]:
-        """Save that a request is sent, then send it."""
+        """Save that a request is sent, then send it.
+
+        Raises `StoreError` before a login only, so that reads continue on a full disk. Any other error of the store is
+        a refusal: the request is not sent.
+        """
+        guard, state, is_login = self.guard, self.state, request.is_login
         if self.held.is_async:
             # Before the request is counted: the wait may be long, and waits after a login are measured from its time.
-            yield AdmitRequest(cast("AsyncHeldState", self.held), is_login=request.is_login)
-            self._advance_to(self.guard.clock())
-        policy.on_send(self.state, self.now, is_login=request.is_login)
-        yield from self._save_before(request)
+            yield AdmitRequest(cast("AsyncHeldState", self.held), is_login=is_login)
+            self._advance_to(guard.clock())
+        policy.on_send(state, self.now, is_login=is_login)
+        changed, durable = self._change()
+        if changed:
+            try:
+                yield SaveState(self.held, state, durable=durable or is_login)
+            except StoreError:
+                if is_login:
+                    policy.refund(state, is_login=True)
+                    raise
+                guard.saved(state, is_saved=False)
+            except HeliographError:
+                policy.refund(state, is_login=is_login)
+                raise
+            else:
+                guard.saved(state, is_saved=True)
         self._is_under_way = True  # also after a cancellation
         try:
             response: Response = yield request
         except CloudError as error:
             self._is_under_way = False
             if not getattr(error, "sent", True):
-                policy.refund(self.state, is_login=request.is_login)
-            self._advance_to(self.guard.clock())
+                policy.refund(state, is_login=is_login)
+            self._advance_to(guard.clock())
             return error
         self._is_under_way = False
         self._advance_to(response.received_at)
         self._has_response = True
         return response
-
-    def _save_before(self, request: Request) -> EffectFlow[None]:
-        """Save the state; raises `StoreError` before a login only, so that reads continue on a full disk.
-
-        Any other error is a refusal of the store: the request is not sent, and the error is raised.
-        """
-        changed, durable = self._change()
-        if not changed:
-            return
-        try:
-            yield SaveState(self.held, self.state, durable=durable or request.is_login)
-        except StoreError:
-            if request.is_login:
-                policy.refund(self.state, is_login=True)
-                raise
-            self.guard.saved(self.state, is_saved=False)
-        except HeliographError:
-            policy.refund(self.state, is_login=request.is_login)
-            raise
-        else:
-            self.guard.saved(self.state, is_saved=True)
 
     def _advance_to(self, now: float) -> None:
         self.now = max(self.now, now)

@@ -125,9 +125,8 @@ class StateFile:
             self._others = others, _encode(others)[1:]
         if (finished := spent[:-1]) != self._finished[0]:
             self._finished = finished, "".join([f"{_encode(bucket)}," for bucket in finished])
-        # In one call, which costs more than the few numbers.
-        time, _, last = _encode([at, spent[-1:]])[1:-1].partition(",[")
-        return f'{{"at":{time},"spent":[{self._finished[1]}{last},{self._others[1]}'
+        last = "".join([f"[{float(start)},{int(number)}]" for start, number in spent[-1:]])
+        return f'{{"at":{float(at)},"spent":[{self._finished[1]}{last}],{self._others[1]}'
 
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""

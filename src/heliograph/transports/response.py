@@ -74,7 +74,8 @@ class ReceivedBody:
             name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii").strip()
             if not (value.isprintable() or value.replace("\t", " ").isprintable()):
                 continue
-            first.setdefault(name, value)
+            if name not in first:
+                first[name] = value
             if name == "set-cookie":
                 cookies.append(value)
         return Response(status, first, cookies, bytes(self._content), received_at)

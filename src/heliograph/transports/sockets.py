@@ -41,7 +41,7 @@ _IDLE_SECONDS = 60.0
 """Seconds for which an open connection is kept for the next request."""
 _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
-_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?)(/[!-\"$-~]*)")
+_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)(/[!-\"$-~]*)")
 """The usual form of a URL, which needs no other check."""
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -221,52 +221,55 @@ class _HttpConnection:
         self.is_reusable, self._deadline = False, deadline
         self._socket.settimeout(_remaining(deadline))
         self._socket.sendall(_encoded(request, host, target))
-        status, is_persistent, headers = self._head()
+        status, is_persistent, headers, values = self._head()
         while status // 100 == 1 and status != 101:
-            status, is_persistent, headers = self._head()
-        # Several headers of one name, joined as RFC 9110 allows.
-        values: dict[bytes, bytes] = {}
-        for name, value in headers:
-            values[name] = value if name not in values else b"%b, %b" % (values[name], value)
-        body = ReceivedBody(request, values.get(b"content-encoding", b"").decode("latin-1"))
-        length = self._length(status, values, headers)
+            status, is_persistent, headers, values = self._head()
+        body = ReceivedBody(request, b", ".join(values.get(b"content-encoding", ())).decode("latin-1"))
+        length = self._length(status, values)
         chunks = self._chunks() if length == -1 else self._counted(length)
         while body.append(next(chunks, b"")):
             pass
         self._used_at = monotonic()
-        options = values.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
-        is_persistent = is_persistent and length is not None and b"close" not in options
+        if b"connection" in values:
+            options = b",".join(values[b"connection"]).lower().replace(b" ", b"").split(b",")
+            is_persistent = is_persistent and b"close" not in options
         response = body.response(status, headers, clock())
-        self.is_reusable = is_persistent and not self._buffer
+        self.is_reusable = is_persistent and length is not None and not self._buffer
         return response
 
-    def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]]]:
-        """Return the status, whether the connection stays open by the version of HTTP, and the headers."""
+    def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]], dict[bytes, list[bytes]]]:
+        """Return the status, whether the connection stays open by the version of HTTP, the headers, and all by name."""
         text = self._until(b"\r\n\r\n")
         head = _HEAD.fullmatch(text)
         if head is None:
             raise _InvalidResponseError("the response is not valid HTTP")
-        headers = []
+        headers: list[tuple[bytes, bytes]] = []
+        values: dict[bytes, list[bytes]] = {}
         for line in text.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
-            headers.append((name.lower(), value.strip(b" \t")))
-        return int(head[2]), head[1] == b"1", headers
+            name, value = name.lower(), value.strip(b" \t")
+            headers.append((name, value))
+            if name in values:
+                values[name].append(value)
+            else:
+                values[name] = [value]
+        return int(head[2]), head[1] == b"1", headers, values
 
     @staticmethod
-    def _length(status: int, values: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> int | None:
+    def _length(status: int, values: dict[bytes, list[bytes]]) -> int | None:
         """Return the length of the body, -1 if it is chunked, or None if it ends with the connection."""
         if status in (204, 304):
             return 0
-        if encoding := values.get(b"transfer-encoding"):
-            if encoding.lower() == b"chunked" and not values.get(b"content-length"):
+        encodings, lengths = values.get(b"transfer-encoding", ()), values.get(b"content-length", ())
+        if any(encodings):
+            if b", ".join(encodings).lower() == b"chunked" and not any(lengths):
                 return -1
             raise _InvalidResponseError("the response is not valid HTTP")
-        if b"content-length" not in values:
+        if not lengths:
             return None
-        lengths = {value for name, value in headers if name == b"content-length"}
-        if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
+        if len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0]):
             raise _InvalidResponseError("the response is not valid HTTP")
-        return int(length)
+        return int(lengths[0])
 
     def _counted(self, length: int | None) -> Iterator[bytes]:
         """Yield the parts of a body of known length, or of one that ends with the connection."""
