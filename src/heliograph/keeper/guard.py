@@ -11,7 +11,7 @@ import hashlib
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from heliograph.core.effects import Effect, resume, run_effects
+from heliograph.core.effects import Effect, run_effects
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, HeliographError, StoreError, Throttled
 from heliograph.keeper import policy
@@ -90,7 +90,7 @@ class AccountGuard:
         """Return when a program may send so many requests, if none is sent until then."""
         now = self.clock()
         state = yield from self.load_flow(now)
-        limit, _ = self.limits.effective(interactive=False)
+        limit = self.limits.usable_requests(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
 
     def available_at(self, requests: int) -> float:
@@ -194,7 +194,7 @@ class _GuardedRun:
         steps = self.protocol.execute(flow(), self.now)
         try:
             while True:
-                step = resume(steps, outcome)
+                step = steps.throw(outcome) if isinstance(outcome, BaseException) else steps.send(outcome)
                 if isinstance(step, (Sleep, Effect)):
                     outcome = yield from self._pass_on(step)
                     continue
@@ -218,7 +218,7 @@ class _GuardedRun:
             # They would refer to this object by their tracebacks, with the responses they are about.
             self.protocol.last_error = self._seen_error = self._refusal = None
             try:
-                state = self.state if changed else None
+                state = self._saved if changed else None
                 yield ReleaseLock(self.held, state, durable=durable, abandoned=self._is_under_way)
             except StoreError:
                 self.guard.saved(self.state, is_saved=False)
@@ -289,7 +289,7 @@ class _GuardedRun:
         changed, durable = self._change()
         if changed:
             try:
-                yield SaveState(self.held, state, durable=durable or is_login)
+                yield SaveState(self.held, self._saved, durable=durable or is_login)
             except StoreError:
                 if is_login:
                     policy.refund(state, is_login=True)

@@ -200,7 +200,7 @@ class HeldStateFile:
                 self._write(text, durable=True)
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._file.known = _ParsedFile(state.copy(), self._parsed.layout, self._parsed.newest)
+        self._file.known = _ParsedFile(state, self._parsed.layout, self._parsed.newest)
 
     def _write(self, state_text: str, durable: bool) -> None:
         _, layout, newest = self._parsed
@@ -212,9 +212,8 @@ class HeldStateFile:
         _, second, oldest = layout.copies
         is_last_durable = oldest.durable and not (newest.durable or second.durable)
         target = second if is_last_durable else oldest
-        os.lseek(self._descriptor, target.start, os.SEEK_SET)
         text = pad_copy(copy, layout.length)
-        if os.write(self._descriptor, text) < len(text):
+        if _write_at(self._descriptor, text, target.start) < len(text):
             raise OSError(ENOSPC, os.strerror(ENOSPC))
         if durable or not self._is_synced:
             os.fsync(self._descriptor)
@@ -260,6 +259,14 @@ def _is_forgotten(before: dict[str, Any] | None, after: dict[str, Any] | None) -
     facts = after.get("facts") or {}
     inner = {name: fact for name, fact in (before.get("facts") or {}).items() if isinstance(fact, dict)}
     return any(fact.get("alive") and _is_forgotten(fact, facts.get(name)) for name, fact in inner.items())
+
+
+def _write_at(descriptor: int, data: bytes, start: int) -> int:
+    """Write data at a place in a file; return how many bytes were written."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.write(descriptor, data)
 
 
 def _open(path: Path, access: int) -> tuple[int, bytes]:
