@@ -11,7 +11,7 @@ import re
 import select
 import socket
 import ssl
-import threading
+from _thread import allocate_lock  # `threading` would be imported for this lock only
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _CHUNK = 65_536
 _MAX_HEAD = 65_536
 """Bytes of a status line with its headers, of a chunk's size line, and of trailers."""
+_MAX_DIGITS = 18
+"""Digits of the length of a body."""
 _IDLE_SECONDS = 60.0
 """Seconds for which an open connection is kept for the next request."""
 _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
@@ -44,8 +46,8 @@ _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)(/[!-\"$-~]*)")
 """The usual form of a URL, which needs no other check."""
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
+_CHUNK_SIZE = rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?"
+"""Compiled when a body is sent in chunks, which is rare."""
 
 
 class _InvalidResponseError(Exception):
@@ -60,7 +62,7 @@ class SocketTransport:
     """Sends requests over sockets; connections stay open for further requests to the same server."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._idle: dict[tuple[str, str], list[_HttpConnection]] = {}
         self._process = os.getpid()
         self._tls: ssl.SSLContext | None = None
@@ -267,7 +269,7 @@ class _HttpConnection:
             raise _InvalidResponseError("the response is not valid HTTP")
         if not lengths:
             return None
-        if len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0]):
+        if len(set(lengths)) > 1 or not (lengths[0].isdigit() and len(lengths[0]) <= _MAX_DIGITS):
             raise _InvalidResponseError("the response is not valid HTTP")
         return int(lengths[0])
 
@@ -286,7 +288,7 @@ class _HttpConnection:
     def _chunks(self) -> Iterator[bytes]:
         """Yield the parts of a chunked body."""
         while True:
-            size = _CHUNK_SIZE.fullmatch(self._until(b"\r\n"))
+            size = re.fullmatch(_CHUNK_SIZE, self._until(b"\r\n"))
             if size is None:
                 raise _InvalidResponseError("the response is not valid HTTP")
             if (length := int(size[1], 16)) == 0:
