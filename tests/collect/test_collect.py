@@ -13,7 +13,7 @@ from errno import EMFILE
 import pytest
 
 from heliograph.cli.logs import LineFormatter
-from heliograph.collect.poller import PollProgress
+from heliograph.collect.progress import PollProgress
 from heliograph.collect.schedule import PollPolicy
 from heliograph.collect.service import collect, collect_once
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE

@@ -61,6 +61,7 @@ class AccountGuard:
         self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
+        self._last: AccountState | None = None
 
     @property
     def snapshot_file(self) -> SnapshotFile:
@@ -85,6 +86,14 @@ class AccountGuard:
     def budget(self) -> Budget:
         """Run `budget_flow` on this thread."""
         return run_effects(self.budget_flow())
+
+    def budget_after_flow(self) -> Budget | None:
+        """Return the budget at the end of this client's last flow, once; None if none has ended since.
+
+        No file is read.
+        """
+        state, self._last = self._last, None
+        return None if state is None else policy.budget(state, self.clock(), self.limits)
 
     def available_at_flow(self, requests: int) -> EffectFlow[float]:
         """Return when a program may send so many requests, if none is sent until then."""
@@ -147,6 +156,10 @@ class AccountGuard:
                 state.merge(self._unsaved)
         state.advance_to(now)
         return state
+
+    def ended(self, state: AccountState) -> None:
+        """Note the state at the end of a flow."""
+        self._last = state
 
     def saved(self, state: AccountState, *, is_saved: bool) -> None:
         """Note a state that could not be saved, for the next flow of this program; or that one was saved."""
@@ -225,6 +238,7 @@ class _GuardedRun:
             else:
                 if changed:
                     self.guard.saved(self.state, is_saved=True)
+            self.guard.ended(self.state)
 
     def _restore_session(self) -> None:
         """Use the stored session, whichever program opened it."""
