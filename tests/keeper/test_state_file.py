@@ -281,3 +281,16 @@ def test_file_whose_first_line_changed_is_not_taken_for_the_one_last_read(store)
     assert store.load(0).misses == 2
     store.path.write_bytes(store.path.read_bytes().replace(b'"format":2', b'"format":3', 1))
     assert "damaged" in store.load(0).notes[-1][1]
+
+
+def test_file_that_another_program_made_longer_or_shorter_is_read_whole(store):
+    fill(store, True)
+    assert store.load(0).misses == 1
+    large = numbered(2)
+    large.failed_why = "x" * 50_000
+    other = StateFile(store.folder, store.name)
+    save_state(other, large)
+    assert vars(store.load(0)) == vars(large)
+    store.path.unlink()
+    save_state(other, numbered(3))
+    assert store.load(0).misses == 3

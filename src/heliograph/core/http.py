@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -24,6 +25,7 @@ DEFAULT_RETRY_AFTER = 300.0
 MAX_RETRY_AFTER = 24 * 3600.0
 MAX_PAGES = 200
 """Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read without end."""
+_decode = json.JSONDecoder().decode
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 """Characters that are sent as they are."""
 _SERVER_ERRORS = frozenset((500, 502, 503, 504))
@@ -132,9 +134,11 @@ def is_html(response: Response) -> bool:
 def parse_json(response: Response) -> Any:
     """Return the body parsed as JSON; raises Unreadable if it is a page, empty or not JSON."""
     try:
-        return json.loads(response.body)
+        return _decode(response.body.decode())
     except (ValueError, RecursionError):  # RecursionError: nested without end
         is_page = is_html(response)
+    with suppress(ValueError, RecursionError):
+        return json.loads(response.body)  # in another encoding, which it finds out
     # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
     if is_page:
         raise Unreadable(

@@ -62,6 +62,8 @@ class StateFile:
         self.name = name
         self.path = folder / f"{name}.json"
         self._lock_path = str(folder / f"{name}.lock")
+        self._size = 0
+        """The size of the file when it was last read."""
         self.known: _ParsedFile | None = None
         """What was last read or written; an unchanged file is not parsed again."""
         self._finished: tuple[list[list[float]], str] = [], ""
@@ -72,7 +74,7 @@ class StateFile:
     def load(self, now: float) -> AccountState:
         """Return the state without a lock; modifies nothing."""
         try:
-            descriptor, data = _open(self.path, os.O_RDONLY)
+            descriptor, data = self.open(os.O_RDONLY)
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
@@ -88,6 +90,25 @@ class StateFile:
         except OSError as error:
             raise self.access_error(error) from None
         return None if lock is None else HeldStateFile(self, lock)
+
+    def open(self, access: int) -> tuple[int, bytes]:
+        """Open the file and read it; a symbolic link reads as empty: the program never creates one."""
+        try:
+            descriptor = os.open(self.path, access | _FLAGS)
+        except OSError as error:
+            if error.errno == ELOOP:
+                return -1, b""
+            raise
+        try:
+            size = self._size or os.fstat(descriptor).st_size
+            data = os.read(descriptor, size + 1)
+            if len(data) > size:  # another program made it longer
+                data += os.read(descriptor, os.fstat(descriptor).st_size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._size = len(data)
+        return descriptor, data
 
     def parse(self, data: bytes) -> _ParsedFile:
         """Return the state in a file; raises `StoreError` if another version wrote it."""
@@ -157,7 +178,7 @@ class HeldStateFile:
         """Return the state; a damaged file is set aside."""
         known = self._file.known
         try:
-            self._descriptor, data = _open(self._file.path, os.O_RDWR)
+            self._descriptor, data = self._file.open(os.O_RDWR)
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
@@ -232,7 +253,7 @@ class HeldStateFile:
     def _write_new_file(self, copy: bytes) -> None:
         self._close()
         write_atomic(self._file.path, new_file(copy).decode("ascii"))
-        self._descriptor, data = _open(self._file.path, os.O_RDWR)
+        self._descriptor, data = self._file.open(os.O_RDWR)
         self._size, layout = len(data), read_layout(data)
         assert layout is not None
         self._parsed = _ParsedFile(None, layout, layout.copies[0])
@@ -267,18 +288,3 @@ def _write_at(descriptor: int, data: bytes, start: int) -> int:
         return os.pwrite(descriptor, data, start)
     os.lseek(descriptor, start, os.SEEK_SET)
     return os.write(descriptor, data)
-
-
-def _open(path: Path, access: int) -> tuple[int, bytes]:
-    """Open a file and read it; a symbolic link reads as empty: the program never creates one."""
-    try:
-        descriptor = os.open(path, access | _FLAGS)
-    except OSError as error:
-        if error.errno == ELOOP:
-            return -1, b""
-        raise
-    try:
-        return descriptor, os.read(descriptor, os.fstat(descriptor).st_size)
-    except BaseException:
-        os.close(descriptor)
-        raise

@@ -64,8 +64,7 @@ class ReceivedBody:
         It has the first value of each header, and all cookies, without values that contain control or non-ASCII
         characters.
         """
-        if self._decoder is not None and not self._decoder.eof and self._content:
-            raise self._damaged()
+        content = self.content()
         first: dict[str, str] = {}
         cookies: list[str] = []
         for raw_name, raw_value in headers:
@@ -78,7 +77,13 @@ class ReceivedBody:
                 first[name] = value
             if name == "set-cookie":
                 cookies.append(value)
-        return Response(status, first, cookies, bytes(self._content), received_at)
+        return Response(status, first, cookies, content, received_at)
+
+    def content(self) -> bytes:
+        """Return the body, which is complete."""
+        if self._decoder is not None and not self._decoder.eof and self._content:
+            raise self._damaged()
+        return bytes(self._content)
 
     def _damaged(self) -> Exception:
         self._content.clear()

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from heliograph.core.session import Response
 from heliograph.errors import Unreachable
 from heliograph.transports.contract import CONNECT_TIMEOUT
 from heliograph.transports.failures import (
@@ -32,7 +33,7 @@ from heliograph.transports.response import ACCEPTED_ENCODING, ReceivedBody
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from heliograph.core.session import Request, Response
+    from heliograph.core.session import Request
 
 _CHUNK = 65_536
 _MAX_HEAD = 65_536
@@ -223,55 +224,52 @@ class _HttpConnection:
         self.is_reusable, self._deadline = False, deadline
         self._socket.settimeout(_remaining(deadline))
         self._socket.sendall(_encoded(request, host, target))
-        status, is_persistent, headers, values = self._head()
+        status, is_persistent, headers = self._head()
         while status // 100 == 1 and status != 101:
-            status, is_persistent, headers, values = self._head()
-        body = ReceivedBody(request, b", ".join(values.get(b"content-encoding", ())).decode("latin-1"))
-        length = self._length(status, values)
+            status, is_persistent, headers = self._head()
+        body = ReceivedBody(request, ", ".join(headers.get("content-encoding", ())))
+        length = self._length(status, headers)
         chunks = self._chunks() if length == -1 else self._counted(length)
         while body.append(next(chunks, b"")):
             pass
         self._used_at = monotonic()
-        if b"connection" in values:
-            options = b",".join(values[b"connection"]).lower().replace(b" ", b"").split(b",")
-            is_persistent = is_persistent and b"close" not in options
-        response = body.response(status, headers, clock())
+        if "connection" in headers:
+            options = ",".join(headers["connection"]).lower().replace(" ", "").split(",")
+            is_persistent = is_persistent and "close" not in options
+        shown = _without_unprintable(headers)
+        first = {name: values[0] for name, values in shown.items()}
+        response = Response(status, first, shown.get("set-cookie", []), body.content(), clock())
         self.is_reusable = is_persistent and length is not None and not self._buffer
         return response
 
-    def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]], dict[bytes, list[bytes]]]:
-        """Return the status, whether the connection stays open by the version of HTTP, the headers, and all by name."""
+    def _head(self) -> tuple[int, bool, dict[str, list[str]]]:
+        """Return the status, whether the connection stays open by the version of HTTP, and the headers by name."""
         text = self._until(b"\r\n\r\n")
         head = _HEAD.fullmatch(text)
         if head is None:
             raise _InvalidResponseError("the response is not valid HTTP")
-        headers: list[tuple[bytes, bytes]] = []
-        values: dict[bytes, list[bytes]] = {}
-        for line in text.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
-            headers.append((name, value))
-            if name in values:
-                values[name].append(value)
-            else:
-                values[name] = [value]
-        return int(head[2]), head[1] == b"1", headers, values
+        headers: dict[str, list[str]] = {}
+        for line in text.decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            headers.setdefault(name.lower(), []).append(value.strip(" \t"))
+        return int(head[2]), head[1] == b"1", headers
 
     @staticmethod
-    def _length(status: int, values: dict[bytes, list[bytes]]) -> int | None:
+    def _length(status: int, headers: dict[str, list[str]]) -> int | None:
         """Return the length of the body, -1 if it is chunked, or None if it ends with the connection."""
         if status in (204, 304):
             return 0
-        encodings, lengths = values.get(b"transfer-encoding", ()), values.get(b"content-length", ())
+        encodings, lengths = headers.get("transfer-encoding", ()), headers.get("content-length", ())
         if any(encodings):
-            if b", ".join(encodings).lower() == b"chunked" and not any(lengths):
+            if ", ".join(encodings).lower() == "chunked" and not any(lengths):
                 return -1
             raise _InvalidResponseError("the response is not valid HTTP")
         if not lengths:
             return None
-        if len(set(lengths)) > 1 or not (lengths[0].isdigit() and len(lengths[0]) <= _MAX_DIGITS):
+        length = lengths[0]
+        if len(set(lengths)) > 1 or not (length.isascii() and length.isdigit() and len(length) <= _MAX_DIGITS):
             raise _InvalidResponseError("the response is not valid HTTP")
-        return int(lengths[0])
+        return int(length)
 
     def _counted(self, length: int | None) -> Iterator[bytes]:
         """Yield the parts of a body of known length, or of one that ends with the connection."""
@@ -323,6 +321,18 @@ class _HttpConnection:
         size = len(self._buffer)
         self._buffer += self._socket.recv(_CHUNK)
         return len(self._buffer) > size
+
+
+def _without_unprintable(headers: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the headers without values that contain control or non-ASCII characters."""
+    joined = "".join(["".join(values) for values in headers.values()])
+    if joined.isascii() and joined.isprintable():
+        return headers
+    shown = {
+        name: [one for one in map(str.strip, values) if one.isascii() and one.replace("\t", " ").isprintable()]
+        for name, values in headers.items()
+    }
+    return {name: values for name, values in shown.items() if values}
 
 
 def _encoded(request: Request, host: str, target: str) -> bytes:
