@@ -138,7 +138,7 @@ async def collect_rounds(url: str, folder: Path, accounts: int) -> dict[str, flo
     from heliograph.collect.gapfill import GapFiller
     from heliograph.collect.poller import AccountPoller
     from heliograph.collect.schedule import PollPolicy
-    from heliograph.collect.service import collect
+    from heliograph.collect.service import collect, collect_garbage_rarely
     from heliograph.keeper import Keeper
     from heliograph.store.base import Series
     from heliograph.store.sqlite import SqliteStore
@@ -163,6 +163,7 @@ async def collect_rounds(url: str, folder: Path, accounts: int) -> dict[str, flo
             gap_filler=GapFiller(writer, clock),
         )
 
+    collect_garbage_rarely()
     pollers = [build_poller(plant) for plant in plants]
     assert await collect(pollers, writer, clock, stop)
     for poller in pollers:

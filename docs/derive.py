@@ -341,7 +341,7 @@ def polls() -> str:
         load = _poll_load(client, dialect, families)
         load = load._replace(slow=round(load.slow * factor))
         limits, vendor = client.default_limits, VENDORS["goodwe" if client is GoodWe else "growatt"]
-        requests = limits.effective(interactive=False)[0] * POLL_SHARE
+        requests = limits.usable_requests(interactive=False) * POLL_SHARE
         _, usual = vendor.intervals(by_token=client is GrowattToken)
         rhythm = poll_rhythm(load, requests, Daylight().length, usual.total_seconds())
         minutes, flows, slow = (f"{round(seconds / 60, 1):g} min" for seconds in rhythm[:3])

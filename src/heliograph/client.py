@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
+from _thread import allocate_lock  # `threading` would be imported for this lock only
 from contextlib import closing
 from time import sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from heliograph.core import effects
 from heliograph.core.endpoint import AsyncClientBase, CompositeOperation, SyncClientBase, composite
@@ -16,15 +15,15 @@ from heliograph.core.redact import MASK, Secret, redact_url
 from heliograph.core.session import CLEAR_SESSION, FORCE_LOGIN, Credentials, Request, Session, Sleep
 from heliograph.errors import ConfigError
 from heliograph.keeper import DEFAULT_KEEPER
-from heliograph.keeper.cached_snapshots import cached_snapshots
-from heliograph.local_time import parse_zone
 from heliograph.transports import TIMEOUT, send_function
 
 if TYPE_CHECKING:
     import asyncio
+    from _thread import LockType
     from collections.abc import Callable
     from datetime import tzinfo
     from typing import Concatenate, Self
+    from weakref import WeakKeyDictionary
 
     from heliograph.core.endpoint import Flow, FlowGenerator
     from heliograph.core.protocol import VendorProtocol
@@ -159,7 +158,11 @@ class AccountClient(BaseClient):
         if session and keeper is DEFAULT_KEEPER:
             keeper = None
         session = session or Session(kind.resolve_server(server))
-        session.zone = parse_zone("zone", zone) if isinstance(zone, str) else zone
+        if isinstance(zone, str):
+            from heliograph.local_time import parse_zone  # noqa: PLC0415 - few plants need a zone
+
+            zone = parse_zone("zone", zone)
+        session.zone = zone
         cloud = kind.cloud(user_agent) if user_agent else kind.cloud()
         self._name = username
         credentials = Credentials(username, password if isinstance(password, Secret) else Secret(password))
@@ -231,8 +234,14 @@ class AccountClient(BaseClient):
         """
         if self._guard is None or self._guard.self_throttled:
             return fetch()
-        plant_id = None if plant is None else str(plant)
-        return cached_snapshots(self._guard, fetch, plant_id, max_age, self.session.zone, self._clock)
+        return self._cached_snapshots(self._guard, fetch, None if plant is None else str(plant), max_age)
+
+    def _cached_snapshots(
+        self, guard: AccountGuard, fetch: Callable[[], Flow[T]], plant_id: str | None, max_age: float | None
+    ) -> FlowGenerator[Any]:
+        module = yield from effects.import_flow("heliograph.keeper.cached_snapshots")
+        found = yield module.cached_snapshots(guard, fetch, plant_id, max_age, self.session.zone, self._clock)
+        return found
 
     @composite
     def log_in(self) -> FlowGenerator[None]:
@@ -260,15 +269,16 @@ class BlockingClient(BaseClient, SyncClientBase):
     def close(self) -> None:
         """Do nothing: all clients of the process share the connection pool, and the session stays stored."""
 
-    def _new_lock(self) -> threading.Lock:
-        return threading.Lock()
+    def _new_lock(self) -> LockType:
+        return allocate_lock()
 
     def perform(self, start: Callable[[], Flow[T]], *, timeout: float | None = None) -> T:
-        with self._lock, closing(self._run(start)) as steps:
+        with self._lock:
+            steps = self._run(start)
             outcome: Any = None
             try:
                 while True:
-                    step = effects.resume(steps, outcome)
+                    step = steps.throw(outcome) if isinstance(outcome, BaseException) else steps.send(outcome)
                     try:
                         if isinstance(step, Request):
                             outcome = self._send_request(step, timeout or self._timeout, self._clock)
@@ -284,6 +294,7 @@ class BlockingClient(BaseClient, SyncClientBase):
                 return result
             finally:
                 outcome = None  # as in `resume`
+                steps.close()
 
 
 class AsyncClient(BaseClient, AsyncClientBase):
@@ -321,6 +332,8 @@ class AsyncClient(BaseClient, AsyncClientBase):
         return await effects.run_on_thread(lambda: cast("Any", self).settings_of(device))
 
     def _new_lock(self) -> WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]:
+        from weakref import WeakKeyDictionary  # noqa: PLC0415 - the blocking client never needs it
+
         return WeakKeyDictionary()
 
     def _lock_of_loop(self) -> asyncio.Lock:

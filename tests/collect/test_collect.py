@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sqlite3
@@ -13,9 +14,9 @@ from errno import EMFILE
 import pytest
 
 from heliograph.cli.logs import LineFormatter
-from heliograph.collect.poller import PollProgress
+from heliograph.collect.progress import PollProgress
 from heliograph.collect.schedule import PollPolicy
-from heliograph.collect.service import collect, collect_once
+from heliograph.collect.service import collect, collect_garbage_rarely, collect_once
 from heliograph.emulator.clouds.goodwe import EMULATION as GOODWE
 from heliograph.emulator.clouds.growatt import EMULATION as GROWATT
 from heliograph.emulator.main import EmulatorOptions, build_emulator
@@ -265,3 +266,14 @@ def test_collect_logs_foreign_error_in_one_line_without_its_text(error, event, c
     assert f" error {event}" in line
     assert "s3cret" not in line
     assert ("ulimit -n" in line) == isinstance(error, OSError)
+
+
+def test_collect_garbage_rarely_raises_the_threshold_of_young_objects_only():
+    before = gc.get_threshold()
+    try:
+        collect_garbage_rarely()
+        young, *others = gc.get_threshold()
+        assert gc.isenabled()
+        assert (young, others) == (20_000, list(before[1:]))
+    finally:
+        gc.set_threshold(*before)

@@ -18,7 +18,7 @@ from heliograph.collect.budget import backfill_requests, poll_requests
 from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state, time_of_day
-from heliograph.collect.schedule import PollPolicy, poll_rhythm
+from heliograph.collect.schedule import PollPolicy, jitter, poll_rhythm
 from heliograph.collect.service import watch_queues
 from heliograph.errors import AccountLocked, RequestRefused, StoreError
 from heliograph.eventlog import LogEvent
@@ -110,7 +110,7 @@ class Client:
     """A client that returns one snapshot."""
 
     budget = SimpleNamespace(free=100, requests_used=0, daily=250, reserve=20)
-    guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"))
+    guard = SimpleNamespace(snapshot_file=SnapshotFile(Path("/nonexistent"), "acme-1"), budget_after_flow=lambda: None)
     snapshot = None
 
     async def budget_async(self):
@@ -333,7 +333,7 @@ def test_poller_that_ended_while_it_filled_gaps_knows_of_its_poll(tmp_path):
         poller._gap_filler = Ending()
         with suppress(KeyboardInterrupt):
             poll()
-    assert started(tmp_path, clock.at + 60) == clock.at + 660
+    assert started(tmp_path, clock.at + 60) == int(clock.at + 660 + jitter(poller.progress.name, 660))
 
 
 def test_poller_stores_the_other_plants_of_an_account_and_reports_the_one_that_failed(tmp_path, caplog):
@@ -495,7 +495,7 @@ def test_queued_snapshot_is_stored_within_seconds_and_boosts_if_a_person_waited_
         clock, stop = Announcing(), asyncio.Event()
         queue = SnapshotFile(tmp_path / f"{interactive}", "acme-1")
         cloud = Cloud(Standing(clock.now() - 900))
-        cloud.guard = SimpleNamespace(snapshot_file=queue)
+        cloud.guard = SimpleNamespace(snapshot_file=queue, budget_after_flow=lambda: None)
         writer = BufferedWriter(lambda: SqliteStore(tmp_path / f"{interactive}.sqlite"))
         poller = AccountPoller("home", lambda: cloud, writer, clock, PollPolicy(180.0, None, 660.0))
         polling = asyncio.create_task(poller.run(stop))

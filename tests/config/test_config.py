@@ -303,10 +303,10 @@ def test_config_load_imports_a_vendor_only_to_check_writes(tmp_path):
         "print(sorted(name for name in sys.modules if name.startswith('heliograph.vendors.')))"
     )
     text = '[[account]]\nvendor = "goodwe"\nusername = "me"\npassword = "x"\n'
-    for more, clouds in (("writes = true", {"base"}), ('writes = ["restart"]', {"base", "goodwe"})):
+    for more, clouds in (("writes = true", set()), ('writes = ["restart"]', {"goodwe"})):
         place = written(tmp_path, text + more)
         done = subprocess.run([sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=True)
-        assert {name.split(".")[2] for name in literal_eval(done.stdout)} == clouds
+        assert {name.split(".")[2] for name in literal_eval(done.stdout)} == {"base", "registry", *clouds}
 
 
 def test_password_file_missing_is_an_error(tmp_path):

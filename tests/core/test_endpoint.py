@@ -8,6 +8,7 @@ import pydoc
 import subprocess
 import sys
 from textwrap import dedent
+from urllib.parse import urlencode
 
 import pytest
 
@@ -26,7 +27,7 @@ from heliograph.core.endpoint import (
     query,
     without_none,
 )
-from heliograph.core.http import build_request
+from heliograph.core.http import _encode_form, build_request
 from heliograph.core.payload import Payload, list_of, text
 from support.paths import ROOT
 
@@ -218,6 +219,23 @@ def test_build_request_as_multipart_sends_each_field_as_a_part_without_file_name
 def test_build_request_moves_fields_named_in_the_path_there():
     verb, url, _, body = wire(AcmeCalls.lamp.flow("s1", "L1", "hi"))
     assert (verb, url, body) == ("POST", BASE + "v1/s1/lamp/L1?dialect=2", b"note=hi")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"a": "", "b_c": "1.5~x-"},
+        {"a": 1, "b": 2.5, "c": None, "d": True},
+        {"a": "x&b=1", "b": "="},
+        {"a": "é", "b": "\ud800", "c": "a b+c%"},
+        {"a": ["1", "2"], "b": [], "c": ("x",), "d": b"y"},
+        {"a b": "1"},
+        {"a": "1\n"},
+    ],
+)
+def test_form_with_and_without_special_characters_is_encoded_as_by_the_standard_library(fields):
+    assert _encode_form(fields) == urlencode(fields, doseq=True, errors="replace")
 
 
 def test_build_request_percent_encodes_everything():

@@ -215,3 +215,25 @@ def test_local_time_is_the_same_time_in_utc(epoch, hours):
     aware = datetime.fromtimestamp(epoch, zone)
     assert parsing.parse_time(f"{aware:%Y-%m-%d %H:%M:%S}", zone) == aware
     assert parsing.parse_time(epoch * 1000, None) == aware
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-06-21 12:05:11",
+        " 2026-06-21 12:05:11 ",
+        "2026-6-1 2:5:1",
+        "2026-06- 1  2:05: 1",
+        "2026-06-21T12:05:11",
+        "2026-06-21 24:00:00",
+        "2026-02-30 12:05:11",
+        "2026-06-21 12:05+02",
+        "20260-6-21 12:05:1",
+    ],
+)
+def test_time_is_parsed_as_by_strptime(text):
+    try:
+        expected = datetime.strptime(text.strip(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        expected = None
+    assert parsing.parse_time(text, UTC) == expected

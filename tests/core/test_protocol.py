@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,26 @@ def test_valid_session_needs_no_login():
 def test_every_request_has_the_user_agent():
     sent, _ = script(account().execute(plant_info.flow("1"), NOON), [LOGIN, INFO])
     assert all("Dalvik" in one.headers["User-Agent"] for one in sent)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "skews"),
+    [
+        ([0.0, 1.0, -1.9], [0.0, 0.0, 0.0]),
+        ([-5.0, -5.9, -4.0], [-5.0, -5.0, -5.0]),
+        ([30.0, 27.0, 27.5], [30.0, 27.0, 27.0]),
+        ([3.0, 0.0], [3.0, 0.0]),
+    ],
+)
+def test_difference_of_the_servers_clock_changes_only_by_more_than_the_header_can_show(seconds, skews):
+    session = Session("http://cloud.example/")
+    found = []
+    for late in seconds:
+        received = datetime(2026, 6, 21, 12, tzinfo=UTC)
+        date = format_datetime(received, usegmt=True)
+        session.update_from_response(session.server, reply({}, date=date, at=received.timestamp() - late))
+        found.append(session.skew)
+    assert found == skews
 
 
 def test_cookies_are_sent_to_their_host_until_it_deletes_them():

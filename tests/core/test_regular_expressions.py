@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections import Counter
 from contextlib import suppress
@@ -17,6 +18,7 @@ from heliograph import eventlog
 from heliograph.cli import formats
 from heliograph.cli.doctor import bundle
 from heliograph.cli.recipes import plants as recipe_plants
+from heliograph.core import http as http_requests
 from heliograph.core import installation, measurements, parsing, pseudonyms, redact, servers
 from heliograph.errors import CloudError, ConfigError
 from heliograph.outputs import http, influx
@@ -97,6 +99,7 @@ SERVER_TEXT = {
         (formats.slug_of, [" ", "a ", "-"]),
     ],
     "cli/recipes/plants.py": [(recipe_plants.plain_text, ["-", "--", " ", "a-"])],
+    "core/http.py": [(http_requests._PLAIN.fullmatch, ["a", " ", "a ", "%"])],
     "core/installation.py": [
         (lambda text: installation.own_commands(text, "x"), ["heliograph", "heliograph ", "heliograph now", "/", "a"]),
     ],
@@ -160,10 +163,12 @@ SERVER_TEXT = {
     "settings/output_limit.py": [(parse_limit, ["1", "1.", ".", " ", "%", "kW"])],
     "tariffs/prices.py": [(prices._EPOCH.fullmatch, ["1", "1.", "."])],
     "transports/sockets.py": [
-        (lambda text: sockets._STATUS.fullmatch(b"HTTP/1.1 200" + text.encode()), [" ", "a", " a", "\r"]),
-        (lambda text: sockets._HEADER.fullmatch(text.encode()), ["a", "a:", ":", " ", "a: ", "\t"]),
-        (lambda text: sockets._LENGTH.fullmatch(text.encode()), ["1", " "]),
-        (lambda text: sockets._CHUNK_SIZE.fullmatch(text.encode()), ["1", " ", ";", "1 ", "1;"]),
+        (sockets._URL.fullmatch, ["http://a", "http://a:1", "a", "http://a/", "http://a/a "]),
+        (
+            lambda text: sockets._HEAD.fullmatch(b"HTTP/1.1 200" + text.encode()),
+            [" ", "a", " a", "\r", "\r\na: a", "\r\na", "\r\na:", "\r\n:", "\r\na: ", "\r\na:\t"],
+        ),
+        (lambda text: re.fullmatch(sockets._CHUNK_SIZE, text.encode()), ["1", " ", ";", "1 ", "1;"]),
     ],
     "vendors/goodwe/charts.py": [
         (lambda text: goodwe_charts._parse_local(text, date(2026, 6, 21)), ["1", "1-", " ", "T", "1-1-1 ", "1:"]),

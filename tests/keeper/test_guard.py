@@ -95,6 +95,19 @@ def test_stored_session_is_tried_before_any_login(program, cloud):
     assert len(cloud.logins) == 1
 
 
+def test_budget_after_a_flow_is_that_of_the_state_file_and_is_returned_once(program, cloud):
+    client = program()
+    assert client.guard.budget_after_flow() is None
+    client.run()
+    found = client.guard.budget_after_flow()
+    assert found == client.guard.budget()
+    assert found.requests_used == 2
+    assert client.guard.budget_after_flow() is None
+    cloud.now += HOUR
+    client.run()
+    assert client.guard.budget_after_flow().requests_used == 3
+
+
 def test_expired_session_is_renewed_once(program, cloud):
     program().run()
     cloud.now += HOUR

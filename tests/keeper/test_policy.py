@@ -395,9 +395,10 @@ def test_refusal_always_has_a_positive_retry_after(book):
 
 def test_limits_reserve_takes_at_most_half(book):
     tiny = Limits(requests=10, logins=2, reserve=20, login_reserve=2)
-    assert tiny.effective(interactive=False) == (5, 1)
-    assert tiny.effective(interactive=True) == (10, 2)
-    assert Limits(0, 0, 0, 0).effective(interactive=False) == (1, 1)
+    assert (tiny.usable_requests(interactive=False), tiny.usable_logins(interactive=False)) == (5, 1)
+    assert (tiny.usable_requests(interactive=True), tiny.usable_logins(interactive=True)) == (10, 2)
+    none = Limits(0, 0, 0, 0)
+    assert (none.usable_requests(interactive=False), none.usable_logins(interactive=False)) == (1, 1)
     assert rejection(book, NOON, is_login=True, limits=tiny) is None
 
 

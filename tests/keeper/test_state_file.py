@@ -13,6 +13,7 @@ from itertools import product
 import pytest
 
 from heliograph.errors import StoreError
+from heliograph.keeper.policy import refund
 from heliograph.keeper.state import AccountState
 from heliograph.keeper.state_file import StateFile
 from support.keeper_state import load_held, save_state, stored_members, write_format
@@ -129,7 +130,7 @@ def test_each_change_of_a_state_is_saved_although_texts_are_cached(store):
         lambda: setattr(state, "at", 5.5),
         lambda: setattr(state, "session", {"alive": True}),
         lambda: setattr(state, "logins", [*state.logins, 3.0]),
-        lambda: state.spent.pop(0),
+        lambda: setattr(state, "spent", state.spent[1:]),
         lambda: setattr(state, "spent", []),
     ]
     for change in changes:
@@ -244,3 +245,52 @@ def test_no_copy_has_a_session_that_ended(store):
     assert secret not in store.path.read_text()
     assert load_held(store).misses == 4
     assert StateFile(store.folder, store.name).load(0.0).misses == 4
+
+
+def test_copies_of_a_state_share_nothing_that_changes():
+    state = numbered(1)
+    copy = state.copy()
+    before = json.dumps(vars(copy))
+    state.count_request(10.0)
+    state.count_request(11.0)
+    state.add_note(1.0, "again")
+    state.add_note(2.0, "again")
+    refund(state, is_login=False)
+    state.advance_to(1e9)
+    assert json.dumps(vars(copy)) == before
+
+
+def test_requests_are_counted_after_every_change_of_the_counts(store):
+    state = AccountState()
+    changes = [
+        lambda: state.count_request(10.0),
+        lambda: state.count_request(11.0),
+        lambda: refund(state, is_login=False),
+        lambda: state.count_request(1000.0),
+        lambda: setattr(state, "spent", [*state.spent, [2000.0, 7]]),
+        lambda: state.advance_to(90_000.0),
+    ]
+    for change in changes:
+        change()
+        assert state.requests_used == state.copy().requests_used == sum(count for _, count in state.spent)
+    assert "_counted" not in state.to_dict()
+
+
+def test_file_whose_first_line_changed_is_not_taken_for_the_one_last_read(store):
+    fill(store, True, False)
+    assert store.load(0).misses == 2
+    store.path.write_bytes(store.path.read_bytes().replace(b'"format":2', b'"format":3', 1))
+    assert "damaged" in store.load(0).notes[-1][1]
+
+
+def test_file_that_another_program_made_longer_or_shorter_is_read_whole(store):
+    fill(store, True)
+    assert store.load(0).misses == 1
+    large = numbered(2)
+    large.failed_why = "x" * 50_000
+    other = StateFile(store.folder, store.name)
+    save_state(other, large)
+    assert vars(store.load(0)) == vars(large)
+    store.path.unlink()
+    save_state(other, numbered(3))
+    assert store.load(0).misses == 3

@@ -27,7 +27,7 @@ def save_state(store: StateFile, state: AccountState, *, durable: bool = False) 
     held = store.hold()
     try:
         held.load(state.at)
-        held.save(state, durable=durable)
+        held.save(state.copy(), durable=durable)
     finally:
         held.release()
     return store.path

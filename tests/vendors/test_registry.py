@@ -43,7 +43,20 @@ def test_registry_regions_match_servers_of_client(info):
     assert client.resolve_server("") == client.resolve_server(info.regions[0])
 
 
+def imported_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*[name for name in sys.modules if name.startswith('heliograph.')])"
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
 def test_registry_imports_no_vendor_and_no_emulator():
-    script = "import sys, heliograph.vendors; print([name for name in sys.modules if name.startswith('heliograph.')])"
-    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert completed.stdout.strip() == "['heliograph.vendors.base', 'heliograph.vendors']"
+    expected = {"heliograph.vendors", "heliograph.vendors.base", "heliograph.vendors.registry"}
+    assert imported_by("from heliograph.vendors import VENDORS") == expected
+
+
+def test_client_of_one_vendor_imports_no_registry():
+    assert not imported_by("from heliograph import Growatt") & {
+        "heliograph.vendors.base",
+        "heliograph.vendors.registry",
+    }

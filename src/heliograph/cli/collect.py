@@ -71,6 +71,7 @@ def collect(options: Namespace) -> int:
     accounts = config.select_accounts(options.account, options.server)
     log_to_stderr(options.log)
     where = store_location(options)
+    service.collect_garbage_rarely()
     saved = asyncio.run(collect_accounts(config, accounts, where, fill_gaps=options.backfill, once=options.once))
     return 0 if saved else 1
 

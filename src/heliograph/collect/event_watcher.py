@@ -67,11 +67,11 @@ class EventWatcher:
     async def fetch_log(self, client: AsyncSolarClient, plants: Sequence[Plant], free: int, daily: int) -> None:
         """Fetch the fault log that is due longest, if any is and the budget allows it; errors are logged."""
         now = int(self._clock.now())
-        if not isinstance(client, ReportsEvents) or now < self._free_at or free < _LEFT:
+        if now < self._free_at or free < _LEFT:
             return
         due = {plant.id: at for plant in plants if (at := self._due_at(series_of(plant), now)) <= now}
         plant = min((one for one in plants if one.id in due), key=lambda one: due[one.id], default=None)
-        if plant is None:
+        if plant is None or not isinstance(client, ReportsEvents):  # the slower check last
             return
         series = series_of(plant)
         before = (await client.budget_async()).requests_used

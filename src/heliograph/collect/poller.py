@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -16,6 +16,7 @@ from heliograph.collect.budget import poll_requests
 from heliograph.collect.event_watcher import EventWatcher
 from heliograph.collect.poll_warnings import PollWarnings
 from heliograph.collect.pollstate import StoredState, account_polls, read_curves, read_state, time_of_day
+from heliograph.collect.progress import PollProgress
 from heliograph.collect.schedule import (
     DAY,
     POLL_SHARE,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from heliograph.collect.gapfill import GapFiller
     from heliograph.keeper import Budget
     from heliograph.local_time import Clock
-    from heliograph.model import Plant, Snapshot
+    from heliograph.model import Snapshot
     from heliograph.store.threaded import BufferedWriter
     from heliograph.vendors.base import AsyncSolarClient, LivePoll, PollRhythm
 
@@ -59,20 +60,6 @@ _USUAL_EXTRA = 6
 """Requests in rotation that one poll takes at most, usually."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class PollProgress:
-    """The progress of an account's poller, for display."""
-
-    name: str
-    polled_at: float | None = None
-    next_at: float | None = None
-    samples: int = 0
-    problem: HeliographError | None = None
-    plants: tuple[Plant, ...] = ()
-    reason: str = ""
-    """Why the account is not polled at its stated interval; empty while it is."""
 
 
 class AccountPoller:
@@ -108,6 +95,7 @@ class AccountPoller:
         self._history_requests = 0
         self._read_at: float | None = None
         self._statuses: dict[Series, PollStatus] = {}
+        self._stored: tuple[PollStatus, ...] = ()
         self._failed: Collection[str] = ()
         """Ids of the plants that the last poll failed to fetch."""
         self._logged_reason = ""
@@ -178,16 +166,17 @@ class AccountPoller:
             self.progress.next_at = due
             self._wake.set()
 
-    async def _drain(self) -> None:
-        """Store what other programs of the account have queued; poll sooner if a person waited for it."""
-        if self.client is None:
-            return
-        queue = self.client.guard.snapshot_file
-        if not queue.changed_at():
-            return
+    async def _drain(self) -> bool:
+        """Store what other programs of the account have queued, and poll sooner if a person waited for it.
+
+        Return whether there are such programs.
+        """
+        if self.client is None or not (queue := self.client.guard.snapshot_file).changed_at():
+            return False
         fetched_at = await drain_queue(queue, self.progress.name, self.writer, self._states)
         if fetched_at is not None:
             self.boost(fetched_at)
+        return True
 
     @property
     def _boost_interval(self) -> float:
@@ -212,7 +201,7 @@ class AccountPoller:
                 # The requests of an incomplete poll would be wasted.
                 free_at = await client.free_at_async(self._expected)
                 return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, budget)
+            budget = await self._poll(client, now, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
@@ -239,16 +228,16 @@ class AccountPoller:
         """The requests that the next poll probably takes."""
         return self._load.every_poll + min(self._load.flows, 2) if self._load else 1
 
-    async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
+    async def _poll(self, client: AsyncSolarClient, now: float, before: Budget) -> Budget:
         """Fetch and save what is due of all plants, and return the budget afterwards."""
-        now = self.clock.now()
         rhythm = self._rhythm(now, before)
         if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
             rhythm = rhythm._replace(slow_interval=inf)
         # A poll that could not be processed because the store failed is not fetched again: it is no longer due.
+        client.guard.budget_after_flow()  # that of an earlier flow
         poll = self._fetched = self._fetched or await client.live(rhythm, self._plants)
         self._load = poll.load
-        budget = await client.budget_async()
+        budget = client.guard.budget_after_flow() or await client.budget_async()
         self._cost = cost = max(1.0, float(budget.requests_used - before.requests_used))
         early = self.progress.polled_at is not None and now < self.progress.polled_at + rhythm.interval - RETRY_SECONDS
         if early and not rhythm.day_end:
@@ -260,7 +249,7 @@ class AccountPoller:
         known = {plant.id: plant for plant in self.progress.plants} | {one.plant.id: one.plant for one in snapshots}
         self.progress.plants = tuple(known.values())
         await self._load_state(snapshots)
-        await self._drain()
+        is_shared = await self._drain()
         curves = await read_curves(self.writer, snapshots, self._states)
         batch = poll_batch(snapshots, self._states, self.progress.name, curves)
         batch = self._watcher.notice(snapshots).added_to(batch)
@@ -268,22 +257,25 @@ class AccountPoller:
         self._states.update(batch.counters)
         self._warnings.warn_about_rejected_samples(snapshots, batch)
         self._warnings.warn_about_failed_plants(poll.problems, snapshots)
-        self._note_polled(poll, self._rhythm(now, budget))
+        rhythm = self._rhythm(now, budget)
+        self._warnings.warn_about_interval(self._policy.interval, rhythm, self._load, budget)
+        self._note_polled(poll, rhythm)
         self.progress.samples += len(batch.samples)
         # With the samples, because the next start must know of this poll even if the program ends before the wait.
-        saved = await self.writer.write(replace(batch, polls=tuple(self._statuses.values())))
-        await self._share(client, snapshots)
+        self._note_next(*await self._next(client, now, budget))
+        self._stored = tuple(self._statuses.values())
+        saved = await self.writer.write(replace(batch, polls=self._stored))
+        if is_shared:
+            await self._share(client, snapshots)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
         _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=cost, saved=saved))
         return budget
 
     async def _share(self, client: AsyncSolarClient, snapshots: Sequence[Snapshot]) -> None:
         """Save the polled snapshots for other programs of the account, so that they need no request."""
-        file = client.guard.snapshot_file
-        if not file.changed_at():
-            return
         try:
-            await asyncio.to_thread(file.share, snapshots, self.clock.now(), client.session.zone)
+            file, zone = client.guard.snapshot_file, client.session.zone
+            await asyncio.to_thread(file.share, snapshots, self.clock.now(), zone)
         except StoreError as error:
             _log.warning(LogEvent("snapshots.not_saved", why=error))
 
@@ -304,7 +296,6 @@ class AccountPoller:
     async def _next(self, client: AsyncSolarClient, now: float, budget: Budget) -> tuple[float, str]:
         """Return when the next poll is due, and why it is later than stated."""
         rhythm, zone = self._rhythm(now, budget), self._zone
-        self._warnings.warn_about_interval(self._policy.interval, rhythm, self._load, budget)
         wait = rhythm.interval
         if zone is not None and not rhythm.daylight:
             wait = night_wait(self._load or PollLoad(), rhythm, self._daylight, *time_of_day(now, zone))
@@ -338,13 +329,19 @@ class AccountPoller:
             seconds = float(round(next_at - now))
             _log.info(LogEvent("poll.waiting", account=self.progress.name, why=reason, next=until, seconds=seconds))
         self._logged_reason = reason
+        self._note_next(next_at, reason)
+        statuses = tuple(self._statuses.values())
+        if statuses != self._stored:
+            self._stored = statuses
+            await self.writer.write(Batch(polls=statuses))
+
+    def _note_next(self, next_at: float, reason: str) -> None:
+        """Note when each plant will be polled, and why not at its stated interval."""
         for series, status in self._statuses.items():
             # A plant that is polled in rotation has its own time.
             due = max(next_at, status.polled_at + status.interval) if not reason else next_at
             why = reason or (UNUSABLE if series.plant in self._failed else "")
             self._statuses[series] = status._replace(next_at=int(due), reason=why)
-        if self._statuses:
-            await self.writer.write(Batch(polls=tuple(self._statuses.values())))
 
     async def _wait_until(self, next_at: float, reason: str) -> float:
         """Store and log why the account is not polled before, and return that time."""

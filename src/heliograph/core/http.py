@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -24,6 +25,9 @@ DEFAULT_RETRY_AFTER = 300.0
 MAX_RETRY_AFTER = 24 * 3600.0
 MAX_PAGES = 200
 """Pages of one list, at least 2,800 plants; a server that invents rows on every page must not be read without end."""
+_decode = json.JSONDecoder().decode
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+"""Characters that are sent as they are."""
 _SERVER_ERRORS = frozenset((500, 502, 503, 504))
 
 
@@ -47,7 +51,7 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
     if route.encoding == "query":
         arguments.update(fields)
     elif route.encoding == "form":
-        body = urlencode(fields, doseq=True, errors="replace").encode()
+        body = _encode_form(fields).encode()
         headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     elif route.encoding == "json":
         body = json.dumps(fields, separators=(",", ":")).encode()
@@ -57,8 +61,16 @@ def build_request(base: str, call: Call[Any], headers: Mapping[str, str]) -> Req
         headers = {**headers, "Content-Type": content_type}
     if route.verb == "POST" and body is None:
         body = b""
-    query = "?" + urlencode(arguments, doseq=True, errors="replace") if arguments else ""
+    query = f"?{_encode_form(arguments)}" if arguments else ""
     return Request(route.verb, base + path + query, headers, body)
+
+
+def _encode_form(fields: Fields) -> str:
+    """Return fields as in the query of a URL; a list is sent as several fields of the same name."""
+    # Most names and values need no encoding: finding that out takes a fifth of the time of `urlencode`.
+    if _PLAIN.fullmatch("".join([f"{name}{value}" for name, value in fields.items()])):
+        return "&".join([f"{name}={value}" for name, value in fields.items()])
+    return urlencode(fields, doseq=True, errors="replace")
 
 
 def _encode_multipart(fields: Fields) -> tuple[bytes, str]:
@@ -121,15 +133,19 @@ def is_html(response: Response) -> bool:
 
 def parse_json(response: Response) -> Any:
     """Return the body parsed as JSON; raises Unreadable if it is a page, empty or not JSON."""
-    if is_html(response):
+    try:
+        return _decode(response.body.decode())
+    except (ValueError, RecursionError):  # RecursionError: nested without end
+        is_page = is_html(response)
+    with suppress(ValueError, RecursionError):
+        return json.loads(response.body)  # in another encoding, which it finds out
+    # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
+    if is_page:
         raise Unreadable(
             "the answer is a web page, not data",
             advice="Check the server's address; it may be a proxy or a maintenance page",
             excerpt=excerpt(response.body),
         )
-    with suppress(ValueError, RecursionError):  # RecursionError: nested without end
-        return json.loads(response.body)
-    # Raised outside of the handler: the error of the JSON parser holds the whole answer and would be our context.
     raise Unreadable(
         "the answer is not JSON, or only half of it" if response.body.strip() else "the answer is empty",
         advice="Try again in a minute; if it stays, the device may not support this call",

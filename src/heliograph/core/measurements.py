@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.core import parsing
@@ -96,26 +96,29 @@ def find_oddities(rows: Sequence[MeasurementRow], body: Mapping[str, Any]) -> di
         if (metric := columns.get(key)) is not None:
             if metric.kind != "text" and _is_no_number(raw):
                 found[f"text for the number {key}"] = str(raw)[:MAX_EXAMPLE]
-        elif numbered_keys and _DIGITS.sub("#", key) in numbered_keys and (parsing.parse_number(raw) or 0) > 0:
+        elif numbered_keys and _without_number(key) in numbered_keys and (parsing.parse_number(raw) or 0) > 0:
             found[f"no metric for {key}"] = str(raw)[:MAX_EXAMPLE]
     return dict(list(found.items())[:MAX_ODDITIES])
+
+
+@lru_cache(4096)
+def _without_number(key: str) -> str:
+    return _DIGITS.sub("#", key)
 
 
 @cache
 def _numbered_keys(keys: tuple[str, ...]) -> frozenset[str]:
     """Return the keys of several numbered parts, with "#" in place of the number."""
-    counts = Counter(_DIGITS.sub("#", key) for key in keys if _DIGITS.search(key))
+    counts = Counter(_without_number(key) for key in keys if _DIGITS.search(key))
     return frozenset(key for key, count in counts.items() if count > 1)
 
 
 def _is_no_number(raw: Any) -> bool:
     """Return whether a value is neither a number nor one of the usual ways to send none."""
-    if raw is None or isinstance(raw, int | float):
-        return False
-    if isinstance(raw, dict | list):
-        return bool(raw)
-    # Numbers that mean "none" ("65535V") are no oddity.
-    return parsing.parse_text(raw) is not None and not _HAS_NUMBER.match(str(raw).strip())
+    if isinstance(raw, str):
+        # Numbers that mean "none" ("65535V") are no oddity.
+        return not _HAS_NUMBER.match(raw.strip()) and parsing.parse_text(raw) is not None
+    return isinstance(raw, (dict, list)) and bool(raw)
 
 
 def raw_numbers(body: Mapping[str, Any]) -> dict[str, float]:

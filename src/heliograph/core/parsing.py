@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from math import isfinite
 from typing import Any
@@ -31,6 +32,9 @@ _SCALES: dict[str, tuple[str, float]] = {
     "℃": ("°C", 1.0),
 }
 
+_UNITS = {unit: _SCALES[unit.lower()] for unit in ("W", "kW", "Wh", "kWh", "%", "V", "A", "Hz", "°C")}
+"""The same by the spelling of declarations."""
+
 # Quirk: "no value" leaks out as an unsigned all-ones register, plain or scaled by 10, 100 or 1000
 # (GoodWe captures: 6553.5 V, 655.35 Hz, 65535, 4294967.295, 4294901.76 V, 429483622 W).
 _SENTINELS = frozenset(
@@ -58,19 +62,17 @@ _MAX_OFFSET = 14.0
 
 
 def _parts(value: Any) -> tuple[float, str] | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        try:
-            number, suffix = float(value), ""
-        except OverflowError:  # JSON integers have no limit
-            return None
-    elif isinstance(value, str):
+    if isinstance(value, str):
         written = value.strip()
         match = _QUANTITY.fullmatch(written) if len(written) <= _MAX_LENGTH else None
         if match is None:
             return None
         number, suffix = float(match[1]), match[2]
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            number, suffix = float(value), ""
+        except OverflowError:  # JSON integers have no limit
+            return None
     else:
         return None
     if not isfinite(number) or number in _SENTINELS:
@@ -101,15 +103,13 @@ def parse_quantity(value: Any, unit: str) -> float | None:
     parts = _parts(value)
     if parts is None:
         return None
-    declared_base, scale = _SCALES[unit.lower()]
-    base = declared_base
-    if parts[1]:
-        if parts[1].lower() not in _SCALES:
+    number, suffix = parts
+    base, scale = _UNITS.get(unit) or _SCALES[unit.lower()]
+    if suffix:
+        own_base, scale = _SCALES.get(suffix.lower(), ("", 0.0))
+        if own_base != base:
             return None
-        base, scale = _SCALES[parts[1].lower()]
-    if base != declared_base:
-        return None
-    scaled = round(parts[0] * scale, 6)  # Java floats arrive widened: 0.10000000149011612
+    scaled = round(number * scale, 6)  # Java floats arrive widened: 0.10000000149011612
     return scaled if isfinite(scaled) else None
 
 
@@ -149,7 +149,19 @@ def parse_flag(value: Any) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
 
 
-def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S",)) -> datetime | None:
+def _parse_local(text: str, form: str) -> datetime:
+    if form == _USUAL_TIME and len(text) == _USUAL_LENGTH and text[4::3] == "-- ::":
+        # `fromisoformat` takes a tenth of the time, but rejects spaces in place of zeros, and accepts other forms.
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    return datetime.strptime(text, form)  # noqa: DTZ007
+
+
+_USUAL_TIME = "%Y-%m-%d %H:%M:%S"
+_USUAL_LENGTH = 19
+
+
+def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = (_USUAL_TIME,)) -> datetime | None:
     """Parse a time to UTC: a Java date object, epoch milliseconds, or a text in the local time of `zone`.
 
     >>> parse_time({"time": 1738228283000, "year": 125}, None)
@@ -166,9 +178,10 @@ def parse_time(value: Any, zone: tzinfo | None, formats: tuple[str, ...] = ("%Y-
         return _from_epoch(value)
     if not isinstance(value, str) or zone is None:
         return None
+    text = value.strip()
     for form in formats:
         try:
-            return datetime.strptime(value.strip(), form).replace(tzinfo=zone).astimezone(UTC)
+            return _parse_local(text, form).replace(tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
     return None

@@ -12,14 +12,14 @@ from urllib.parse import urljoin, urlsplit
 from heliograph.core.effects import Effect
 from heliograph.core.endpoint import Call
 from heliograph.core.redact import SECRETS
-from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Sleep
+from heliograph.core.session import FORCE_LOGIN, REDIRECT_STATUSES, ClearSession, EnsureSession, Request, Sleep
 from heliograph.errors import CloudError, ConfigError, SessionExpired, StoreError, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from heliograph.core.endpoint import Flow
-    from heliograph.core.session import Credentials, HttpFlow, Request, Response, Session
+    from heliograph.core.session import Credentials, HttpFlow, Response, Session
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class AccountProtocol:
     def execute(self, flow: Flow[T], now: float) -> HttpFlow[T]:
         """Run one flow to its result."""
         self.session.now = now
-        return self._drive(self._run(flow), _send_request)
+        return self._run(flow)
 
     def _run(self, flow: Any) -> HttpFlow[Any]:
         try:
@@ -103,7 +103,6 @@ class AccountProtocol:
         step: Callable[[Any], Any] = generator.send
         argument: Any = None
         while True:
-            # Server texts are quoted only within a step, which nothing interrupts.
             secrets = SECRETS.set(self._secrets)
             try:
                 item = step(argument)
@@ -129,16 +128,14 @@ class AccountProtocol:
         if (defaults := self.cloud.fill_defaults(self.session, call)) is not None:
             yield from self._run(defaults)
         try:
-            answer = yield from self._call_once(call)
+            return (yield from self._call_once(call))
         except SessionExpired as expired:
             self.session.expire()
             if route.command or route.is_login or self.credentials is None:
                 # A command is never sent twice, even if it was rejected.
                 raise
             yield from self._renew(call, expired)
-            answer = yield from self._call_again(call)
-        self.session.futile_at = None
-        return self.decode(call, answer)
+            return (yield from self._call_again(call))
 
     def decode(self, call: Call[T], answer: Any) -> T:
         """Convert an answer to the declared type."""
@@ -148,19 +145,26 @@ class AccountProtocol:
             error.vendor, error.call = self.cloud.vendor, call.endpoint.name
             raise
 
-    def _call_once(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_once(self, call: Call[T]) -> HttpFlow[T]:
         request = self.cloud.build_request(self.session, call)
         if call.endpoint.route.is_login:
             request = request._replace(is_login=True)
         response = yield from self._send(request, call.endpoint.name)
-        return self.cloud.parse_response(self.session, call, response)
+        # Server texts are quoted only here and in steps of a flow, which nothing interrupts.
+        secrets = SECRETS.set(self._secrets)
+        try:
+            answer = self.cloud.parse_response(self.session, call, response)
+            self.session.futile_at = None
+            return self.decode(call, answer)
+        finally:
+            SECRETS.reset(secrets)
 
     def _secrets(self) -> list[str]:
         """Return the secrets that a server may repeat in its answers."""
         login = [self.credentials.username, self.credentials.password.value_if_loaded()] if self.credentials else []
         return [*login, *self.session.secrets()]
 
-    def _call_again(self, call: Call[Any]) -> HttpFlow[Any]:
+    def _call_again(self, call: Call[T]) -> HttpFlow[T]:
         try:
             return (yield from self._call_once(call))
         except SessionExpired:
@@ -223,7 +227,9 @@ class AccountProtocol:
     def _with_cookies(self, request: Request) -> Request:
         # A function of its own: local variables of `_send` would put the cookie into tracebacks that show locals.
         cookie = self.session.cookie_header(request.url)
-        return request._replace(headers={**request.headers, "Cookie": cookie}) if cookie else request
+        if not cookie:
+            return request
+        return Request(request.verb, request.url, {**request.headers, "Cookie": cookie}, request.body, request.is_login)
 
     def _redirect_target(self, request: Request, response: Response) -> str | None:
         """Return the new URL of a read that was redirected, if the path is the same and the session may be sent."""
@@ -236,7 +242,3 @@ class AccountProtocol:
         except ValueError:  # not a URL
             return None
         return target if same_path and self.cloud.is_trusted_url(self.session, target) else None
-
-
-def _send_request(request: Request | Effect) -> HttpFlow[Any]:
-    return (yield request)

@@ -89,9 +89,6 @@ class ClearSession:
 CLEAR_SESSION = ClearSession()
 
 
-_NOT_STORED = frozenset(("zone", "now"))
-
-
 class Session:
     """State of one account between calls: plain data, without the password."""
 
@@ -118,7 +115,9 @@ class Session:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the session as JSON-ready data; it opens the account, so protect it like a password."""
-        return {name: value for name, value in vars(self).items() if name not in _NOT_STORED}
+        members = vars(self).copy()
+        del members["zone"], members["now"]
+        return members
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Session:
@@ -161,13 +160,20 @@ class Session:
         """Store the cookies and the server's clock from a response."""
         self.now = response.received_at
         if (date := response.headers.get("date")) is not None:
-            self.skew = _clock_skew(date, response.received_at)
+            skew = _clock_skew(date, response.received_at)
+            # The header has whole seconds and the response took a moment. A value that stays also saves a write of the
+            # account's state after each response.
+            if abs(skew - self.skew) > _SKEW_TOLERANCE:
+                self.skew = skew
+        if not response.cookies:
+            return
+        server = urlsplit(url).netloc
         for line in response.cookies:
             pair, _, attributes = line.partition(";")
             name, equals, value = pair.strip().partition("=")
             if not equals or not name or len(pair) > MAX_COOKIE:
                 continue
-            jar = self.cookies.setdefault(urlsplit(url).netloc, {})
+            jar = self.cookies.setdefault(server, {})
             if not value or "max-age=0" in attributes.lower().replace(" ", ""):
                 jar.pop(name, None)
             else:
@@ -176,6 +182,7 @@ class Session:
                     del jar[next(iter(jar))]
 
 
+_SKEW_TOLERANCE = 2.0
 _MAX_AHEAD = 31 * 24 * 3600.0
 """Seconds by which a server's clock may be ahead of this machine's, unless that was never set."""
 _RELEASED = 1_767_225_600.0
@@ -190,5 +197,4 @@ def _clock_skew(date: str, received_at: float) -> float:
     if skew > _MAX_AHEAD and received_at >= _RELEASED:
         # The server's clock is wrong: values without a time of their own would be stored years ahead.
         return 0.0
-    # The header has whole seconds and the response took a moment; ignore small differences.
-    return skew if abs(skew) > 2 else 0.0
+    return skew

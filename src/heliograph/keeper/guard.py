@@ -8,11 +8,10 @@ program loses none of it.
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from heliograph.core.effects import Effect, resume, run_effects
+from heliograph.core.effects import Effect, run_effects
 from heliograph.core.session import Session, Sleep
 from heliograph.errors import CloudError, HeliographError, StoreError, Throttled
 from heliograph.keeper import policy
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCK_POLL_SECONDS = 0.05
-DURABLE = ("logins", "trying", "opened_at", "failures", "deaths", "refused_passwords", "pause", "pause_until")
-"""Members of the state whose change is saved durably: logins and their outcomes, locks, and other back-offs."""
 ROUNDS = 10_000
 """PBKDF2 rounds: the cost of guessing a refused password from its fingerprint."""
 
@@ -64,6 +61,7 @@ class AccountGuard:
         self.pacing_advice = pacing_advice
         self.patience = patience
         self._unsaved: AccountState | None = None
+        self._last: AccountState | None = None
 
     @property
     def snapshot_file(self) -> SnapshotFile:
@@ -89,11 +87,19 @@ class AccountGuard:
         """Run `budget_flow` on this thread."""
         return run_effects(self.budget_flow())
 
+    def budget_after_flow(self) -> Budget | None:
+        """Return the budget at the end of this client's last flow, once; None if none has ended since.
+
+        No file is read.
+        """
+        state, self._last = self._last, None
+        return None if state is None else policy.budget(state, self.clock(), self.limits)
+
     def available_at_flow(self, requests: int) -> EffectFlow[float]:
         """Return when a program may send so many requests, if none is sent until then."""
         now = self.clock()
         state = yield from self.load_flow(now)
-        limit, _ = self.limits.effective(interactive=False)
+        limit = self.limits.usable_requests(interactive=False)
         return now if state.requests_used + requests <= limit else state.available_at(max(limit - requests + 1, 1))
 
     def available_at(self, requests: int) -> float:
@@ -151,6 +157,10 @@ class AccountGuard:
         state.advance_to(now)
         return state
 
+    def ended(self, state: AccountState) -> None:
+        """Note the state at the end of a flow."""
+        self._last = state
+
     def saved(self, state: AccountState, *, is_saved: bool) -> None:
         """Note a state that could not be saved, for the next flow of this program; or that one was saved."""
         self._unsaved = None if is_saved else state.copy()
@@ -194,21 +204,22 @@ class _GuardedRun:
         if self.state.trying:
             policy.on_interrupted_login(self.state, self.now)
         outcome: Any = None
-        with closing(self.protocol.execute(flow(), self.now)) as steps:
-            try:
-                while True:
-                    step = resume(steps, outcome)
-                    if isinstance(step, Sleep | Effect):
-                        outcome = yield from self._pass_on(step)
-                        continue
-                    outcome = self._check(step)
-                    if outcome is None:
-                        outcome = yield from self._send(step)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            finally:
-                outcome = None  # as in `resume`
+        steps = self.protocol.execute(flow(), self.now)
+        try:
+            while True:
+                step = steps.throw(outcome) if isinstance(outcome, BaseException) else steps.send(outcome)
+                if isinstance(step, (Sleep, Effect)):
+                    outcome = yield from self._pass_on(step)
+                    continue
+                outcome = self._check(step)
+                if outcome is None:
+                    outcome = yield from self._send(step)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            outcome = None  # as in `resume`
+            steps.close()
 
     def finish(self) -> EffectFlow[None]:
         """Record the last outcome, save the state if it changed, and release the lock."""
@@ -220,13 +231,14 @@ class _GuardedRun:
             # They would refer to this object by their tracebacks, with the responses they are about.
             self.protocol.last_error = self._seen_error = self._refusal = None
             try:
-                state = self.state if changed else None
+                state = self._saved if changed else None
                 yield ReleaseLock(self.held, state, durable=durable, abandoned=self._is_under_way)
             except StoreError:
                 self.guard.saved(self.state, is_saved=False)
             else:
                 if changed:
                     self.guard.saved(self.state, is_saved=True)
+            self.guard.ended(self.state)
 
     def _restore_session(self) -> None:
         """Use the stored session, whichever program opened it."""
@@ -277,47 +289,44 @@ class _GuardedRun:
         return None
 
     def _send(self, request: Request) -> Generator[Request | Effect, Any, Response | CloudError]:
-        """Save that a request is sent, then send it."""
+        """Save that a request is sent, then send it.
+
+        Raises `StoreError` before a login only, so that reads continue on a full disk. Any other error of the store is
+        a refusal: the request is not sent.
+        """
+        guard, state, is_login = self.guard, self.state, request.is_login
         if self.held.is_async:
             # Before the request is counted: the wait may be long, and waits after a login are measured from its time.
-            yield AdmitRequest(cast("AsyncHeldState", self.held), is_login=request.is_login)
-            self._advance_to(self.guard.clock())
-        policy.on_send(self.state, self.now, is_login=request.is_login)
-        yield from self._save_before(request)
+            yield AdmitRequest(cast("AsyncHeldState", self.held), is_login=is_login)
+            self._advance_to(guard.clock())
+        policy.on_send(state, self.now, is_login=is_login)
+        changed, durable = self._change()
+        if changed:
+            try:
+                yield SaveState(self.held, self._saved, durable=durable or is_login)
+            except StoreError:
+                if is_login:
+                    policy.refund(state, is_login=True)
+                    raise
+                guard.saved(state, is_saved=False)
+            except HeliographError:
+                policy.refund(state, is_login=is_login)
+                raise
+            else:
+                guard.saved(state, is_saved=True)
         self._is_under_way = True  # also after a cancellation
         try:
             response: Response = yield request
         except CloudError as error:
             self._is_under_way = False
             if not getattr(error, "sent", True):
-                policy.refund(self.state, is_login=request.is_login)
-            self._advance_to(self.guard.clock())
+                policy.refund(state, is_login=is_login)
+            self._advance_to(guard.clock())
             return error
         self._is_under_way = False
         self._advance_to(response.received_at)
         self._has_response = True
         return response
-
-    def _save_before(self, request: Request) -> EffectFlow[None]:
-        """Save the state; raises `StoreError` before a login only, so that reads continue on a full disk.
-
-        Any other error is a refusal of the store: the request is not sent, and the error is raised.
-        """
-        changed, durable = self._change()
-        if not changed:
-            return
-        try:
-            yield SaveState(self.held, self.state, durable=durable or request.is_login)
-        except StoreError:
-            if request.is_login:
-                policy.refund(self.state, is_login=True)
-                raise
-            self.guard.saved(self.state, is_saved=False)
-        except HeliographError:
-            policy.refund(self.state, is_login=request.is_login)
-            raise
-        else:
-            self.guard.saved(self.state, is_saved=True)
 
     def _advance_to(self, now: float) -> None:
         self.now = max(self.now, now)
@@ -355,7 +364,7 @@ class _GuardedRun:
         if not state.differs_from(saved):
             return False, False
         self._saved = state.copy()
-        return True, state.differs_from(saved, DURABLE)
+        return True, state.needs_durability(saved)
 
     def _fingerprint(self) -> str:
         credentials = self.protocol.credentials

@@ -27,12 +27,15 @@ class Limits(NamedTuple):
     enough_logins: int | None = None
     """Logins of 24 hours that a program sends while sessions last half a day; None: no such limit."""
 
-    def effective(self, *, interactive: bool) -> tuple[int, int]:
-        """Return the limits of requests and of logins; a reserve never takes more than half."""
-        requests, logins = max(self.requests, 1), max(self.logins, 1)
-        if interactive:
-            return requests, logins
-        return max(requests - self.reserve, (requests + 1) // 2), max(logins - self.login_reserve, (logins + 1) // 2)
+    def usable_requests(self, *, interactive: bool) -> int:
+        """Return the limit of requests; a reserve never takes more than half."""
+        requests = max(self.requests, 1)
+        return requests if interactive else max(requests - self.reserve, (requests + 1) // 2)
+
+    def usable_logins(self, *, interactive: bool) -> int:
+        """Return the limit of logins; a reserve never takes more than half."""
+        logins = max(self.logins, 1)
+        return logins if interactive else max(logins - self.login_reserve, (logins + 1) // 2)
 
 
 class Backoff(NamedTuple):

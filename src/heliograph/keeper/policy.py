@@ -88,7 +88,7 @@ def check(
         until, reason = _login_wait(state, now, limits, interactive=interactive)
         if now < until:
             raise _throttled(reason, until, now)
-    limit, _ = limits.effective(interactive=interactive)
+    limit = limits.usable_requests(interactive=interactive)
     if state.requests_used >= limit:
         until = state.available_at(limit)
         raise _throttled(
@@ -115,7 +115,7 @@ def _pacing_delay(state: AccountState, limits: Limits) -> float:
     A sequence is assumed to take as many requests as usual. After a request without a response the wait is omitted,
     because a program that failed has nothing yet; the back-off for an unreachable cloud limits the repetitions.
     """
-    limit, _ = limits.effective(interactive=False)
+    limit = limits.usable_requests(interactive=False)
     used = state.requests_used
     if used < max(limit * BURST_SHARE, 1.0):
         return 0.0
@@ -160,7 +160,7 @@ def _login_wait(state: AccountState, now: float, limits: Limits, *, interactive:
 
 
 def _login_quota_wait(state: AccountState, limits: Limits, *, interactive: bool) -> tuple[float, str]:
-    _, limit = limits.effective(interactive=interactive)
+    limit = limits.usable_logins(interactive=interactive)
     used = len(state.logins)
     reason = f"{used} of {limits.logins} logins of 24 hours are used"
     if used >= limit:
@@ -209,7 +209,7 @@ def on_send(state: AccountState, now: float, *, is_login: bool) -> None:
 def refund(state: AccountState, *, is_login: bool) -> None:
     """Undo the count of a request that never left this machine."""
     start, count = state.spent[-1]
-    state.spent[-1] = [start, count - 1]
+    state.spent = [*state.spent[:-1], [start, count - 1]]
     if is_login:
         state.logins, state.trying = state.logins[:-1], False
 
@@ -320,7 +320,7 @@ def budget(state: AccountState, now: float, limits: Limits) -> Budget:
     elif not state.has_session:
         until, reason = _login_wait(state, now, limits, interactive=False)
         pause = Backoff(kind="login", until=_datetime(until), why=reason) if now < until else None
-    limit, _ = limits.effective(interactive=False)
+    limit = limits.usable_requests(interactive=False)
     quota_at = state.available_at(limit) if state.requests_used >= limit else now
     next_free = max(quota_at, now + _pacing_delay(state, limits))
     return Budget(

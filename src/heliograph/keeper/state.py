@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heliograph.keeper.limits import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 BUCKET_SECONDS = 300.0
 """Seconds of one bucket of the request count: fine enough to compute when requests become available again."""
@@ -16,10 +16,19 @@ MAX_NOTES = 30
 COMPACT = (",", ":")
 _CLOCK_TOLERANCE = 60.0
 _COUNT = itemgetter(1)
+_DURABLE = itemgetter(
+    "logins", "trying", "opened_at", "failures", "deaths", "refused_passwords", "pause", "pause_until"
+)
+"""Members whose change is saved durably: logins and their outcomes, locks, and other back-offs."""
 
 
 class AccountState:
-    """The state of one account; all times are epoch seconds of this machine's clock."""
+    """The state of one account; all times are epoch seconds of this machine's clock.
+
+    Lists and the session are only ever replaced, never modified, so that copies share them.
+    """
+
+    __slots__ = ("__dict__", "_counted")
 
     def __init__(self) -> None:
         self.at = 0.0
@@ -58,22 +67,23 @@ class AccountState:
         self.misses = 0
         """Requests in a row without a response."""
         self.notes: list[list[Any]] = []
+        # Not a stored member.
+        self._counted = self.spent, 0
 
     def copy(self) -> AccountState:
-        """Return a copy; entries of lists and the session are only ever replaced, so both states share them."""
+        """Return a copy, which shares the lists and the session."""
         state = AccountState.__new__(AccountState)
-        members = vars(state)
-        members.update(vars(self))
-        for name in ("spent", "logins", "refused_passwords", "deaths", "notes"):
-            members[name] = members[name][:]
+        vars(state).update(vars(self))
+        state._counted = self._counted  # noqa: SLF001 - its own copy
         return state
 
-    def differs_from(self, other: AccountState, names: Collection[str] | None = None) -> bool:
-        """Return True if one of the named members differs; by default all but `at`, which always changes."""
-        ours, theirs = vars(self), vars(other)
-        if names is None:
-            return ours != {**theirs, "at": self.at}
-        return any(ours[name] != theirs[name] for name in names)
+    def differs_from(self, other: AccountState) -> bool:
+        """Return True if a member differs, other than `at`, which always changes."""
+        return vars(self) != {**vars(other), "at": self.at}
+
+    def needs_durability(self, saved: AccountState) -> bool:
+        """Return True if the change since a saved state must survive a power failure."""
+        return bool(_DURABLE(vars(self)) != _DURABLE(vars(saved)))
 
     @property
     def has_session(self) -> bool:
@@ -149,16 +159,22 @@ class AccountState:
 
     def count_request(self, now: float) -> None:
         """Count one request."""
+        used = self.requests_used
         if self.spent and self.spent[-1][0] <= now < self.spent[-1][0] + BUCKET_SECONDS:
             start, count = self.spent[-1]
-            self.spent[-1] = [start, count + 1]
+            self.spent = [*self.spent[:-1], [start, count + 1]]
         else:
-            self.spent.append([now, 1])
+            self.spent = [*self.spent, [now, 1]]
+        self._counted = self.spent, used + 1
 
     @property
     def requests_used(self) -> int:
         """The number of requests of the last 24 hours."""
-        return int(sum(map(_COUNT, self.spent)))
+        spent, used = self._counted
+        if spent is not self.spent:
+            used = int(sum(map(_COUNT, self.spent)))
+            self._counted = self.spent, used
+        return used
 
     def available_at(self, limit: int) -> float:
         """Return when fewer than `limit` requests will be within 24 hours, if none is sent until then."""
@@ -171,10 +187,8 @@ class AccountState:
 
     def add_note(self, now: float, message: str) -> None:
         """Record an event for the user; repeating the last one only updates its time."""
-        if self.notes and self.notes[-1][1] == message:
-            self.notes[-1] = [now, message]
-        else:
-            self.notes = [*self.notes[1 - MAX_NOTES :], [now, message]]
+        is_repeated = bool(self.notes) and self.notes[-1][1] == message
+        self.notes = [*(self.notes[:-1] if is_repeated else self.notes[1 - MAX_NOTES :]), [now, message]]
 
 
 def _has_type_of(value: object, default: object) -> bool:

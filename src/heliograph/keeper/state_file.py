@@ -22,6 +22,7 @@ from heliograph.keeper.state_format import (
     Layout,
     NewerFormatError,
     StoredCopy,
+    is_unchanged,
     new_file,
     pad_copy,
     read_copy,
@@ -62,8 +63,10 @@ class StateFile:
         self.name = name
         self.path = folder / f"{name}.json"
         self._lock_path = str(folder / f"{name}.lock")
-        self.known: tuple[bytes, AccountState] | None = None
-        """Head and state of the copy last read or written; an unchanged file is not parsed again."""
+        self._size = 0
+        """The size of the file when it was last read."""
+        self.known: _ParsedFile | None = None
+        """What was last read or written; an unchanged file is not parsed again."""
         self._finished: tuple[list[list[float]], str] = [], ""
         """The finished buckets of the request count, most of the state, and their JSON text."""
         self._others: tuple[dict[str, Any], str] = {}, ""
@@ -72,7 +75,7 @@ class StateFile:
     def load(self, now: float) -> AccountState:
         """Return the state without a lock; modifies nothing."""
         try:
-            descriptor, data = _open(self.path, os.O_RDONLY)
+            descriptor, data = self.open(os.O_RDONLY)
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
@@ -89,21 +92,42 @@ class StateFile:
             raise self.access_error(error) from None
         return None if lock is None else HeldStateFile(self, lock)
 
+    def open(self, access: int) -> tuple[int, bytes]:
+        """Open the file and read it; a symbolic link reads as empty: the program never creates one."""
+        try:
+            descriptor = os.open(self.path, access | _FLAGS)
+        except OSError as error:
+            if error.errno == ELOOP:
+                return -1, b""
+            raise
+        try:
+            size = self._size or os.fstat(descriptor).st_size
+            data = os.read(descriptor, size + 1)
+            if len(data) > size:  # another program made it longer
+                data += os.read(descriptor, os.fstat(descriptor).st_size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._size = len(data)
+        return descriptor, data
+
     def parse(self, data: bytes) -> _ParsedFile:
         """Return the state in a file; raises `StoreError` if another version wrote it."""
+        if (known := self.known) is not None and known.layout is not None and is_unchanged(data, known.layout):
+            assert known.state is not None
+            return _ParsedFile(known.state.copy(), known.layout, known.newest)
         if (layout := read_layout(data)) is None:
             try:
                 return _ParsedFile(read_older(data))
             except NewerFormatError:
                 advice = "use that one, or remove the file"
                 raise StoreError(f"{self.path} was written by another version of heliograph; {advice}") from None
-        for place, copy in enumerate(layout.copies):
-            if self.known is not None and copy.head == self.known[0]:
-                return _ParsedFile(self.known[1].copy(), layout, copy)
+        for copy in layout.copies:
             if (state := read_copy(data, copy, layout.length)) is not None:
-                self.known = copy.head, state.copy()
+                self.known = _ParsedFile(state.copy(), layout, copy)
                 return _ParsedFile(state, layout, copy)
-            layout.copies[place] = copy._replace(number=0, durable=False)
+            others = [one for one in layout.copies if one is not copy]
+            layout = Layout([*others, copy._replace(number=0, durable=False)], layout.length)
         return _ParsedFile(None)
 
     def damaged_state(self, now: float, what: str) -> AccountState:
@@ -117,13 +141,14 @@ class StateFile:
 
         A read changes the time and the last request count only, so the text of all others is cached.
         """
-        others = {name: value for name, value in vars(state).items() if name not in ("at", "spent")}
+        others = vars(state).copy()
+        at, spent = others.pop("at"), others.pop("spent")
         if others != self._others[0]:
             self._others = others, _encode(others)[1:]
-        if (finished := state.spent[:-1]) != self._finished[0]:
+        if (finished := spent[:-1]) != self._finished[0]:
             self._finished = finished, "".join([f"{_encode(bucket)}," for bucket in finished])
-        counts = self._finished[1] + "".join([_encode(bucket) for bucket in state.spent[-1:]])
-        return f'{{"at":{_encode(state.at)},"spent":[{counts}],{self._others[1]}'
+        last = "".join([f"[{float(start)},{int(number)}]" for start, number in spent[-1:]])
+        return f'{{"at":{float(at)},"spent":[{self._finished[1]}{last}],{self._others[1]}'
 
     def access_error(self, error: OSError) -> StoreError:
         """Return the error of a file that cannot be read, written or locked, with advice."""
@@ -154,7 +179,7 @@ class HeldStateFile:
         """Return the state; a damaged file is set aside."""
         known = self._file.known
         try:
-            self._descriptor, data = _open(self._file.path, os.O_RDWR)
+            self._descriptor, data = self._file.open(os.O_RDWR)
         except FileNotFoundError:
             return AccountState()
         except OSError as error:
@@ -165,7 +190,7 @@ class HeldStateFile:
             self._close()
             return self._file.damaged_state(now, f"was renamed to {self._set_aside()}")
         self._session = parsed.state.session
-        if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest.head == known[0]):
+        if parsed.layout is None or parsed.newest is None or (known is not None and parsed.newest == known.newest):
             return parsed.state
         self._is_synced = not parsed.newest.durable
         if any(copy.is_damaged for copy in parsed.layout.copies):
@@ -188,37 +213,36 @@ class HeldStateFile:
         When a session ends or is forgotten, every copy is replaced, so that none contains it any more.
         """
         self._file.known = None
-        is_end = _is_forgotten(self._session, state.session)
+        is_end = state.session is not self._session and _is_forgotten(self._session, state.session)
         self._session = state.session
         try:
-            saved = state.copy()
-            text = self._file.encode(saved)
-            copy = self._write(text, durable or is_end)
+            text = self._file.encode(state)
+            self._write(text, durable or is_end)
             for _ in range(COPIES - 1 if is_end else 0):
-                copy = self._write(text, durable=True)
+                self._write(text, durable=True)
         except OSError as error:
             raise self._file.access_error(error) from None
-        self._file.known = copy.head, saved
+        self._file.known = _ParsedFile(state, self._parsed.layout, self._parsed.newest)
 
-    def _write(self, state_text: str, durable: bool) -> StoredCopy:
+    def _write(self, state_text: str, durable: bool) -> None:
         _, layout, newest = self._parsed
         number = 1 if newest is None else newest.number + 1
         copy, head = write_copy(number, durable, state_text)
         if layout is None or newest is None or len(copy) >= layout.length or not self._is_in_place():
-            return self._write_new_file(copy)
-        last_durable = next((one for one in layout.copies if one.durable), newest)
-        target = min(one for one in layout.copies if one not in (newest, last_durable))
-        os.lseek(self._descriptor, target.start, os.SEEK_SET)
+            self._write_new_file(copy)
+            return
+        _, second, oldest = layout.copies
+        is_last_durable = oldest.durable and not (newest.durable or second.durable)
+        target = second if is_last_durable else oldest
         text = pad_copy(copy, layout.length)
-        if os.write(self._descriptor, text) < len(text):
+        if _write_at(self._descriptor, text, target.start) < len(text):
             raise OSError(ENOSPC, os.strerror(ENOSPC))
         if durable or not self._is_synced:
             os.fsync(self._descriptor)
             self._is_synced = True
         written = StoredCopy(number, durable, target.start, head)
-        others = [one for one in layout.copies if one is not target]
-        self._parsed = _ParsedFile(None, Layout([written, *others], layout.length), written)
-        return written
+        kept = oldest if is_last_durable else second
+        self._parsed = _ParsedFile(None, Layout([written, newest, kept], layout.length), written)
 
     def _is_in_place(self) -> bool:
         """Return False if the file was deleted, replaced or cut since it was read; a save then writes it again."""
@@ -227,15 +251,14 @@ class HeldStateFile:
         found = os.fstat(self._descriptor)
         return found.st_nlink > 0 and found.st_size == self._size
 
-    def _write_new_file(self, copy: bytes) -> StoredCopy:
+    def _write_new_file(self, copy: bytes) -> None:
         self._close()
         write_atomic(self._file.path, new_file(copy).decode("ascii"))
-        self._descriptor, data = _open(self._file.path, os.O_RDWR)
+        self._descriptor, data = self._file.open(os.O_RDWR)
         self._size, layout = len(data), read_layout(data)
         assert layout is not None
         self._parsed = _ParsedFile(None, layout, layout.copies[0])
         self._is_synced = True
-        return layout.copies[0]
 
     def release(self) -> None:
         """Release the lock."""
@@ -260,16 +283,9 @@ def _is_forgotten(before: dict[str, Any] | None, after: dict[str, Any] | None) -
     return any(fact.get("alive") and _is_forgotten(fact, facts.get(name)) for name, fact in inner.items())
 
 
-def _open(path: Path, access: int) -> tuple[int, bytes]:
-    """Open a file and read it; a symbolic link reads as empty: the program never creates one."""
-    try:
-        descriptor = os.open(path, access | _FLAGS)
-    except OSError as error:
-        if error.errno == ELOOP:
-            return -1, b""
-        raise
-    try:
-        return descriptor, os.read(descriptor, os.fstat(descriptor).st_size)
-    except BaseException:
-        os.close(descriptor)
-        raise
+def _write_at(descriptor: int, data: bytes, start: int) -> int:
+    """Write data at a place in a file; return how many bytes were written."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.write(descriptor, data)

@@ -74,6 +74,18 @@ def read_layout(data: bytes) -> Layout | None:
     return Layout(sorted(copies, reverse=True), length)
 
 
+def is_unchanged(data: bytes, layout: Layout) -> bool:
+    """Return whether a file still has these copies: the same numbers and checksums at the same places."""
+    first, second, third = layout.copies
+    return (
+        len(data) == PAGE + COPIES * layout.length + len(_TAIL)
+        and data.startswith(_FIRST_PAGE)
+        and data.startswith(first.head, first.start)
+        and data.startswith(second.head, second.start)
+        and data.startswith(third.head, third.start)
+    )
+
+
 def _read_head(data: bytes, start: int) -> StoredCopy:
     head = data[start : start + _HEAD_LENGTH]
     try:

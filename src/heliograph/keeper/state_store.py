@@ -46,7 +46,10 @@ class HeldState(Protocol):
         """Return the state; a damaged one is set aside, one of a newer format raises `StoreError`."""
 
     def save(self, state: AccountState, *, durable: bool) -> None:
-        """Replace the state; it survives a killed program from then on, a `durable` one also a power failure."""
+        """Replace the state; it survives a killed program from then on, a `durable` one also a power failure.
+
+        The caller never modifies a state that was saved.
+        """
 
     def release(self) -> None:
         """Release the lock; does nothing if it is released already."""

@@ -232,7 +232,7 @@ class BaseOrders:
             return  # The client has no keeper and so no budget.
         guard = client.settings_guard
         budget: Budget = guard.budget()
-        limit, _ = guard.limits.effective(interactive=guard.interactive)
+        limit = guard.limits.usable_requests(interactive=guard.interactive)
         if budget.requests_used + requests > limit:
             error = Throttled(
                 f"this change needs {requests} requests; {budget.requests_used} of {limit} in 24 hours are used",

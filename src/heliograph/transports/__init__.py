@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, overload
 from heliograph.errors import ConfigError
 from heliograph.transports.contract import TIMEOUT, AsyncTransport, BlockingTransport
 from heliograph.transports.failures import out_of_resources
-from heliograph.transports.pool_loader import load_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +57,8 @@ async def send_async(
 ) -> Response:
     """Send a request over the default transport of the event loop, as described at `BlockingTransport.send`."""
     try:
+        from heliograph.transports.pool_loader import load_pool  # noqa: PLC0415 - not by most blocking programs
+
         pool = load_pool()
     except OSError as error:  # a limit of open files or memory
         raise out_of_resources(request, error, sent=False) from None
@@ -71,6 +72,8 @@ def send_function(transport: BlockingTransport | AsyncTransport | None, *, async
         if asynchronous:
             with suppress(OSError):  # reported with the first request
                 # Not on the event loop, where the first request is sent.
+                from heliograph.transports.pool_loader import load_pool  # noqa: PLC0415
+
                 load_pool()
         return send_async if asynchronous else send
     from inspect import iscoroutinefunction  # noqa: PLC0415 - only if a transport is passed

@@ -14,7 +14,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from heliograph.transports.failures import checked_url, host_of, out_of_resources
-from heliograph.transports.pool_loader import load_pool
 from heliograph.transports.sockets import SocketTransport, UntrustedCertificate
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def send(request: Request, timeout: float, clock: Callable[[], float]) -> Respon
         except UntrustedCertificate:  # nothing was sent
             _untrusted.add(host_of(request))
     try:
+        from heliograph.transports.pool_loader import load_pool  # noqa: PLC0415 - not on most machines
+
         pool = load_pool()
     except OSError as error:  # a limit of open files or memory
         raise out_of_resources(request, error, sent=False) from None

@@ -9,6 +9,8 @@ from heliograph.core.redact import redact_url
 from heliograph.errors import ConfigError, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from heliograph.core.session import Request
 
 # Everything that has a meaning in a URL, and the percent sign of what is encoded already.
@@ -41,8 +43,13 @@ def checked_url(request: Request) -> str:
 
 def check_headers(request: Request) -> None:
     """Raise `Unreachable` if a header contains characters that cannot be sent."""
-    if not all(text.isascii() and text.isprintable() for header in request.headers.items() for text in header):
+    if not (_can_be_sent(request.headers) and _can_be_sent(request.headers.values())):
         raise invalid_header(request)
+
+
+def _can_be_sent(texts: Iterable[str]) -> bool:
+    joined = "".join(texts)
+    return joined.isascii() and joined.isprintable()
 
 
 def invalid_header(request: Request) -> Unreachable:

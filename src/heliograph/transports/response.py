@@ -30,9 +30,10 @@ class ReceivedBody:
         self._request = request
         self._content = bytearray()
         self._decoder = None
-        if encoding.strip().lower() in ("gzip", "x-gzip"):
+        name = encoding.strip().lower()
+        if name in ("gzip", "x-gzip"):
             self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        elif encoding.strip().lower() not in ("", "identity"):
+        elif name not in ("", "identity"):
             raise Unreadable(
                 f"{host_of(request)} compressed its response with {encoding[:20]!r}, which was not offered"
             )
@@ -63,20 +64,26 @@ class ReceivedBody:
         It has the first value of each header, and all cookies, without values that contain control or non-ASCII
         characters.
         """
-        if self._decoder is not None and not self._decoder.eof and self._content:
-            raise self._damaged()
+        content = self.content()
         first: dict[str, str] = {}
         cookies: list[str] = []
         for raw_name, raw_value in headers:
             if not (raw_name.isascii() and raw_value.isascii()):
                 continue
             name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii").strip()
-            if not value.replace("\t", " ").isprintable():
+            if not (value.isprintable() or value.replace("\t", " ").isprintable()):
                 continue
-            first.setdefault(name, value)
+            if name not in first:
+                first[name] = value
             if name == "set-cookie":
                 cookies.append(value)
-        return Response(status, first, cookies, bytes(self._content), received_at)
+        return Response(status, first, cookies, content, received_at)
+
+    def content(self) -> bytes:
+        """Return the body, which is complete."""
+        if self._decoder is not None and not self._decoder.eof and self._content:
+            raise self._damaged()
+        return bytes(self._content)
 
     def _damaged(self) -> Exception:
         self._content.clear()

@@ -11,12 +11,13 @@ import re
 import select
 import socket
 import ssl
-import threading
+from _thread import allocate_lock  # `threading` would be imported for this lock only
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from heliograph.core.session import Response
 from heliograph.errors import Unreachable
 from heliograph.transports.contract import CONNECT_TIMEOUT
 from heliograph.transports.failures import (
@@ -32,19 +33,22 @@ from heliograph.transports.response import ACCEPTED_ENCODING, ReceivedBody
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from heliograph.core.session import Request, Response
+    from heliograph.core.session import Request
 
 _CHUNK = 65_536
 _MAX_HEAD = 65_536
 """Bytes of a status line with its headers, of a chunk's size line, and of trailers."""
+_MAX_DIGITS = 18
+"""Digits of the length of a body."""
 _IDLE_SECONDS = 60.0
 """Seconds for which an open connection is kept for the next request."""
 _RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
+_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)(/[!-\"$-~]*)")
+"""The usual form of a URL, which needs no other check."""
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*")
+_CHUNK_SIZE = rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?"
+"""Compiled when a body is sent in chunks, which is rare."""
 
 
 class _InvalidResponseError(Exception):
@@ -59,23 +63,20 @@ class SocketTransport:
     """Sends requests over sockets; connections stay open for further requests to the same server."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._idle: dict[tuple[str, str], list[_HttpConnection]] = {}
         self._process = os.getpid()
         self._tls: ssl.SSLContext | None = None
 
     def send(self, request: Request, timeout: float, clock: Callable[[], float]) -> Response:
         """Send one request, as described at `BlockingTransport.send`."""
-        url = checked_url(request)
+        scheme, host, target = _split_url(request)
         check_headers(request)
         deadline = monotonic() + timeout
-        scheme, _, rest = url.partition("://")
-        end = next((at for at, character in enumerate(rest) if character in "/?"), len(rest))
-        server = scheme.lower(), rest[:end].rpartition("@")[2]
-        target = rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
-        connection = self._idle_connection(server) or self._connect(request, server[0], url, timeout)
+        server = scheme, host
+        connection = self._idle_connection(server) or self._connect(request, server, timeout)
         try:
-            response = connection.exchange(request, server[1], target, deadline, clock)
+            response = connection.exchange(request, host, target, deadline, clock)
         except TimeoutError:
             raise timed_out(request) from None
         except _InvalidResponseError as error:
@@ -122,8 +123,9 @@ class SocketTransport:
                 connection.close()
         return None
 
-    def _connect(self, request: Request, scheme: str, url: str, timeout: float) -> _HttpConnection:
-        parts = urlsplit(url)
+    def _connect(self, request: Request, server: tuple[str, str], timeout: float) -> _HttpConnection:
+        scheme = server[0]
+        parts = urlsplit(f"{scheme}://{server[1]}")
         # As bytes: for text, `socket` and `ssl` import the tables of international names, which no cloud needs.
         host = (parts.hostname or "").encode("ascii")
         deadline = monotonic() + min(timeout, CONNECT_TIMEOUT)
@@ -150,6 +152,15 @@ class SocketTransport:
         except BaseException:
             opened.close()
             raise
+
+
+def _split_url(request: Request) -> tuple[str, str, str]:
+    """Return scheme, host with port, and path with query of a request; raises `ConfigError` for an invalid URL."""
+    if usual := _URL.fullmatch(request.url):
+        return usual[1], usual[2], usual[3]
+    scheme, _, rest = checked_url(request).partition("://")
+    end = next((at for at, character in enumerate(rest) if character in "/?"), len(rest))
+    return scheme.lower(), rest[:end].rpartition("@")[2], rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
 
 
 def _open_socket(host: bytes, port: int, deadline: float) -> socket.socket:
@@ -216,41 +227,47 @@ class _HttpConnection:
         status, is_persistent, headers = self._head()
         while status // 100 == 1 and status != 101:
             status, is_persistent, headers = self._head()
-        body = ReceivedBody(request, _values(headers, b"content-encoding").decode("latin-1"))
+        body = ReceivedBody(request, ", ".join(headers.get("content-encoding", ())))
         length = self._length(status, headers)
         chunks = self._chunks() if length == -1 else self._counted(length)
         while body.append(next(chunks, b"")):
             pass
         self._used_at = monotonic()
-        options = _values(headers, b"connection").lower().replace(b" ", b"").split(b",")
-        is_persistent = is_persistent and length is not None and b"close" not in options
-        response = body.response(status, headers, clock())
-        self.is_reusable = is_persistent and not self._buffer
+        if "connection" in headers:
+            options = ",".join(headers["connection"]).lower().replace(" ", "").split(",")
+            is_persistent = is_persistent and "close" not in options
+        shown = _without_unprintable(headers)
+        first = {name: values[0] for name, values in shown.items()}
+        response = Response(status, first, shown.get("set-cookie", []), body.content(), clock())
+        self.is_reusable = is_persistent and length is not None and not self._buffer
         return response
 
-    def _head(self) -> tuple[int, bool, list[tuple[bytes, bytes]]]:
-        """Return the status, whether the connection stays open by the version of HTTP, and the headers."""
-        first, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
-        status = _STATUS.fullmatch(first)
-        found = [_HEADER.fullmatch(line) for line in lines]
-        if status is None or not all(found):
+    def _head(self) -> tuple[int, bool, dict[str, list[str]]]:
+        """Return the status, whether the connection stays open by the version of HTTP, and the headers by name."""
+        text = self._until(b"\r\n\r\n")
+        head = _HEAD.fullmatch(text)
+        if head is None:
             raise _InvalidResponseError("the response is not valid HTTP")
-        headers = [(one[1].lower(), one[2].rstrip(b" \t")) for one in found if one is not None]
-        return int(status[2]), status[1] == b"1", headers
+        headers: dict[str, list[str]] = {}
+        for line in text.decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            headers.setdefault(name.lower(), []).append(value.strip(" \t"))
+        return int(head[2]), head[1] == b"1", headers
 
     @staticmethod
-    def _length(status: int, headers: list[tuple[bytes, bytes]]) -> int | None:
+    def _length(status: int, headers: dict[str, list[str]]) -> int | None:
         """Return the length of the body, -1 if it is chunked, or None if it ends with the connection."""
         if status in (204, 304):
             return 0
-        if encoding := _values(headers, b"transfer-encoding"):
-            if encoding.lower() == b"chunked" and not _values(headers, b"content-length"):
+        encodings, lengths = headers.get("transfer-encoding", ()), headers.get("content-length", ())
+        if any(encodings):
+            if ", ".join(encodings).lower() == "chunked" and not any(lengths):
                 return -1
             raise _InvalidResponseError("the response is not valid HTTP")
-        lengths = {value for name, value in headers if name == b"content-length"}
         if not lengths:
             return None
-        if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
+        length = lengths[0]
+        if len(set(lengths)) > 1 or not (length.isascii() and length.isdigit() and len(length) <= _MAX_DIGITS):
             raise _InvalidResponseError("the response is not valid HTTP")
         return int(length)
 
@@ -269,7 +286,7 @@ class _HttpConnection:
     def _chunks(self) -> Iterator[bytes]:
         """Yield the parts of a chunked body."""
         while True:
-            size = _CHUNK_SIZE.fullmatch(self._until(b"\r\n"))
+            size = re.fullmatch(_CHUNK_SIZE, self._until(b"\r\n"))
             if size is None:
                 raise _InvalidResponseError("the response is not valid HTTP")
             if (length := int(size[1], 16)) == 0:
@@ -306,17 +323,24 @@ class _HttpConnection:
         return len(self._buffer) > size
 
 
+def _without_unprintable(headers: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the headers without values that contain control or non-ASCII characters."""
+    joined = "".join(["".join(values) for values in headers.values()])
+    if joined.isascii() and joined.isprintable():
+        return headers
+    shown = {
+        name: [one for one in map(str.strip, values) if one.isascii() and one.replace("\t", " ").isprintable()]
+        for name, values in headers.items()
+    }
+    return {name: values for name, values in shown.items() if values}
+
+
 def _encoded(request: Request, host: str, target: str) -> bytes:
     headers = {"Host": host, "Accept-Encoding": ACCEPTED_ENCODING, **request.headers}
     if request.body is not None:
         headers["Content-Length"] = str(len(request.body))
-    lines = [f"{request.verb} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + (request.body or b"")
-
-
-def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
-    """Return all values of a header, joined as RFC 9110 allows."""
-    return b", ".join(value for name, value in headers if name == wanted)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"{request.verb} {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii") + (request.body or b"")
 
 
 def _remaining(deadline: float) -> float:

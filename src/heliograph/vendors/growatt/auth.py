@@ -65,6 +65,10 @@ def user_agent(add_random_user_id: bool = False, agent_identifier: str | None = 
     return f"{name} - {randbelow(100_000):05d}"
 
 
+_RESOLVED_LATER = frozenset((type(CURRENT_USER), PlantToday))
+"""Types of placeholders whose value may need a request."""
+
+
 class GrowattProtocol:
     """The Growatt implementation of `VendorProtocol`."""
 
@@ -99,10 +103,10 @@ class GrowattProtocol:
 
     def fill_defaults(self, session: Session, call: Call[Any]) -> FlowGenerator[None] | None:
         """Return a flow that replaces the placeholders for user and plant-local day, None if there are none."""
-        _fill_time(session, call)
-        if any(value is CURRENT_USER or type(value) is PlantToday for value in call.fields.values()):
-            return self._fill(session, call)
-        return None
+        kinds = set(map(type, call.fields.values()))
+        if SentAt in kinds:
+            _fill_time(session, call)
+        return self._fill(session, call) if not _RESOLVED_LATER.isdisjoint(kinds) else None
 
     def _fill(self, session: Session, call: Call[Any]) -> FlowGenerator[None]:
         for name, value in call.fields.items():

@@ -101,10 +101,12 @@ def _session_expired(evidence: str) -> SessionExpired:
 
 
 def _raise_for_status(response: Response) -> None:
-    page = response.body[:20_000].lower()
+    if response.status < 300:
+        return
     if response.status in REDIRECT_STATUSES:
         # Quirk: an expired session may be redirected to the login or error page (/error.do?errorMess=errorNoLogin).
         raise _session_expired("redirected to the login page")
+    page = response.body[:20_000].lower()
     if response.status >= 500 and (b"not login" in page or b"login.do" in page):
         # Quirk: an expired session may be reported by an Error500 page (noah-mqtt issue 87).
         raise _session_expired("Error500 page")
