@@ -116,8 +116,8 @@ class AccountStateStore:
 
     def _write_of(self, before: AccountState, state: AccountState, *, durable: bool) -> StateWrite:
         contents = session = number = None
-        if before.session != state.session or _contents(before) != _contents(state):
-            contents = json.dumps(_contents(state), separators=COMPACT)
+        if before.session != state.session or state_contents(before) != state_contents(state):
+            contents = json.dumps(state_contents(state), separators=COMPACT)
             if state.session is not None:
                 sealed = self._box.seal(
                     Secret(json.dumps(state.session, separators=COMPACT)), session_context(self.account)
@@ -149,8 +149,7 @@ class AccountStateStore:
         is_previous_owners = asked_at is not None and (shard, token) != self.shard
         if is_previous_owners:
             self.may_ask_at = asked_at + REQUEST_SECONDS
-        if form is not None and form > FORM:
-            raise StoreError(f"the state of account {self.account} has format {form}, not {FORM}: update heliograph")
+        check_form(self.account, form)
         members: dict[str, Any] = {} if contents is None else json.loads(contents)
         if session is not None:
             members["session"] = json.loads(
@@ -205,8 +204,15 @@ class HeldAccountState:
             self._store.let_go()
 
 
-def _contents(state: AccountState) -> dict[str, Any]:
+def state_contents(state: AccountState) -> dict[str, Any]:
+    """Return the members of a state that are stored as `contents`."""
     return {name: value for name, value in vars(state).items() if name not in _APART}
+
+
+def check_form(account: int, form: int | None) -> None:
+    """Raise `StoreError` if a newer program has written the state."""
+    if form is not None and form > FORM:
+        raise StoreError(f"the state of account {account} has format {form}, not {FORM}: update heliograph")
 
 
 def counts_another(before: list[list[float]], after: list[list[float]]) -> bool:

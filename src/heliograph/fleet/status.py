@@ -187,7 +187,11 @@ def _of_shards(status: FleetStatus) -> list[Finding]:
 
 def _of_accounts(status: FleetStatus) -> list[Finding]:
     found = [
-        Finding("problem", f"account {one.id} ({one.name})", f"needs a person: {one.reason}")
+        Finding(
+            "problem",
+            f"account {one.id} ({one.name})",
+            f"needs a person: {one.reason}; heliograph fleet account show {one.id} says what to do",
+        )
         for one in status.needs_person
     ]
     if status.overdue and status.lag > _MAX_LAG:
