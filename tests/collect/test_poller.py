@@ -18,7 +18,7 @@ from heliograph.collect.budget import backfill_requests, poll_requests
 from heliograph.collect.counters.repair import provisional_metrics
 from heliograph.collect.poller import AccountPoller
 from heliograph.collect.pollstate import read_state, time_of_day
-from heliograph.collect.schedule import PollPolicy, poll_rhythm
+from heliograph.collect.schedule import PollPolicy, jitter, poll_rhythm
 from heliograph.collect.service import watch_queues
 from heliograph.errors import AccountLocked, RequestRefused, StoreError
 from heliograph.eventlog import LogEvent
@@ -333,7 +333,7 @@ def test_poller_that_ended_while_it_filled_gaps_knows_of_its_poll(tmp_path):
         poller._gap_filler = Ending()
         with suppress(KeyboardInterrupt):
             poll()
-    assert started(tmp_path, clock.at + 60) == clock.at + 660
+    assert started(tmp_path, clock.at + 60) == int(clock.at + 660 + jitter(poller.progress.name, 660))
 
 
 def test_poller_stores_the_other_plants_of_an_account_and_reports_the_one_that_failed(tmp_path, caplog):

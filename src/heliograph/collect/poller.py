@@ -212,7 +212,7 @@ class AccountPoller:
                 # The requests of an incomplete poll would be wasted.
                 free_at = await client.free_at_async(self._expected)
                 return await self._wait_until(max(free_at, now + RETRY_SECONDS), "the daily request quota is used")
-            budget = await self._poll(client, budget)
+            budget, next_at = await self._poll(client, budget)
         except HeliographError as error:
             delay, reason = self._handle_error(error)
             return await self._wait_until(self.clock.now() + delay, reason)
@@ -230,17 +230,15 @@ class AccountPoller:
                 _log.info(LogEvent("gapfill.deferred", account=self.progress.name, why=error))
         spare = budget.free - self._expected - _USUAL_EXTRA
         await self._watcher.fetch_log(client, self.progress.plants, spare, budget.daily)
-        next_at, reason = await self._next(client, now, budget)
-        await self._save_statuses(next_at, reason)
-        return next_at
+        return max(next_at, self.clock.now())
 
     @property
     def _expected(self) -> int:
         """The requests that the next poll probably takes."""
         return self._load.every_poll + min(self._load.flows, 2) if self._load else 1
 
-    async def _poll(self, client: AsyncSolarClient, before: Budget) -> Budget:
-        """Fetch and save what is due of all plants, and return the budget afterwards."""
+    async def _poll(self, client: AsyncSolarClient, before: Budget) -> tuple[Budget, float]:
+        """Fetch and save what is due of all plants; return the budget afterwards and the time of the next poll."""
         now = self.clock.now()
         rhythm = self._rhythm(now, before)
         if self._load and before.free < self._expected + min(self._load.flows + self._load.slow, _USUAL_EXTRA):
@@ -269,13 +267,15 @@ class AccountPoller:
         self._warnings.warn_about_rejected_samples(snapshots, batch)
         self._warnings.warn_about_failed_plants(poll.problems, snapshots)
         self._note_polled(poll, self._rhythm(now, budget))
+        next_at, reason = await self._next(client, now, budget)
+        self._note_next(next_at, reason)
         self.progress.samples += len(batch.samples)
         # With the samples, because the next start must know of this poll even if the program ends before the wait.
         saved = await self.writer.write(replace(batch, polls=tuple(self._statuses.values())))
         await self._share(client, snapshots)
         counts = {"plants": len(snapshots), "samples": len(batch.samples), "corrected": len(batch.repairs)}
         _log.info(LogEvent("poll.done", account=self.progress.name, **counts, requests=cost, saved=saved))
-        return budget
+        return budget, next_at
 
     async def _share(self, client: AsyncSolarClient, snapshots: Sequence[Snapshot]) -> None:
         """Save the polled snapshots for other programs of the account, so that they need no request."""
@@ -328,8 +328,8 @@ class AccountPoller:
             )
         self._failed = poll.problems.keys()
 
-    async def _save_statuses(self, next_at: float, reason: str) -> None:
-        """Store when each plant was polled and will be."""
+    def _note_next(self, next_at: float, reason: str) -> None:
+        """Note when each plant will be polled, and log why it is later than stated."""
         self.progress.reason = reason
         now = self.clock.now()
         intervals = [status.interval for status in self._statuses.values()]
@@ -343,13 +343,13 @@ class AccountPoller:
             due = max(next_at, status.polled_at + status.interval) if not reason else next_at
             why = reason or (UNUSABLE if series.plant in self._failed else "")
             self._statuses[series] = status._replace(next_at=int(due), reason=why)
-        if self._statuses:
-            await self.writer.write(Batch(polls=tuple(self._statuses.values())))
 
     async def _wait_until(self, next_at: float, reason: str) -> float:
         """Store and log why the account is not polled before, and return that time."""
         if not isinstance(self.progress.problem, StoreError):
-            await self._save_statuses(next_at, reason)
+            self._note_next(next_at, reason)
+            if self._statuses:
+                await self.writer.write(Batch(polls=tuple(self._statuses.values())))
         return next_at
 
     async def _refresh(self, now: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.core import parsing
@@ -96,7 +96,7 @@ def find_oddities(rows: Sequence[MeasurementRow], body: Mapping[str, Any]) -> di
         if (metric := columns.get(key)) is not None:
             if metric.kind != "text" and _is_no_number(raw):
                 found[f"text for the number {key}"] = str(raw)[:MAX_EXAMPLE]
-        elif numbered_keys and _DIGITS.sub("#", key) in numbered_keys and (parsing.parse_number(raw) or 0) > 0:
+        elif numbered_keys and _without_digits(key) in numbered_keys and (parsing.parse_number(raw) or 0) > 0:
             found[f"no metric for {key}"] = str(raw)[:MAX_EXAMPLE]
     return dict(list(found.items())[:MAX_ODDITIES])
 
@@ -104,8 +104,13 @@ def find_oddities(rows: Sequence[MeasurementRow], body: Mapping[str, Any]) -> di
 @cache
 def _numbered_keys(keys: tuple[str, ...]) -> frozenset[str]:
     """Return the keys of several numbered parts, with "#" in place of the number."""
-    counts = Counter(_DIGITS.sub("#", key) for key in keys if _DIGITS.search(key))
+    counts = Counter(_without_digits(key) for key in keys if _DIGITS.search(key))
     return frozenset(key for key, count in counts.items() if count > 1)
+
+
+@lru_cache(maxsize=4096)
+def _without_digits(key: str) -> str:
+    return _DIGITS.sub("#", key)
 
 
 def _is_no_number(raw: Any) -> bool:

@@ -249,7 +249,10 @@ def poll_policy(account: FleetAccount) -> PollPolicy:
 
 
 def _has_changed(before: FleetAccount, now: FleetAccount) -> bool:
-    return now.account is not before.account and _configured(now) != _configured(before)
+    try:
+        return now.account is not before.account and _configured(now) != _configured(before)
+    except StoreError:  # a secret does not open: only that account's login fails
+        return True
 
 
 def _configured(account: FleetAccount) -> object:
