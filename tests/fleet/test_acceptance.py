@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from heliograph.cli.main import run as run_command
 from support.fleet_judge import lost_samples, recovery
 from support.fleet_run import FleetRun, FleetSize
 
@@ -187,6 +188,44 @@ def test_rolling_restart_hands_over_without_loss(fleet):
         assert "data.lost" not in one.text()
         recovered(fleet, taken, asked_at)
         fleet.start_worker(name)
+
+
+def test_drained_worker_hands_over_and_takes_shards_again_when_undone(fleet):
+    one = fleet.chance.choice(ensure_all(fleet))
+    taken, asked_at = fleet.shards_of(one), time.monotonic()
+    command(fleet, "drain", one.name)
+    fleet.wait_until(lambda: not fleet.shards_of(one), 60, "the worker has no shard")
+    recovered(fleet, taken, asked_at)
+    assert one.process.poll() is None
+    command(fleet, "drain", one.name, "--undo")
+    fleet.wait_until(lambda: fleet.shards_of(one), 60, "the worker has shards again")
+
+
+def test_moved_account_is_polled_by_the_worker_of_its_new_shard(fleet):
+    ensure_all(fleet)
+    # To a shard that was assigned later: the witness takes a smaller token for that of an earlier owner.
+    account, shard = fleet.chance.choice(
+        fleet.query(
+            """SELECT account.id, there.shard FROM heliograph.account JOIN heliograph.fence AS here USING (shard)
+            JOIN heliograph.fence AS there ON there.owner <> here.owner AND there.token > here.token
+            WHERE account.id <> ALL (%s)""",
+            ([int(one) for one in fleet.resting],),
+        )
+    )
+    moved_at = time.monotonic()
+    fleet.moved.add(f"{account}")
+    command(fleet, "move", f"{account}", "--shard", f"{shard}")
+
+    def is_polled():
+        owners = [one for one in fleet.workers if shard in fleet.shards_of(one)]
+        return any(f"{account}" in fleet.asked_since(moved_at, one) for one in owners)
+
+    fleet.wait_until(is_polled, 60, "the worker of the new shard polls it")
+
+
+def command(fleet, *words):
+    """Run a command of an operator."""
+    assert run_command(["fleet", *words, "--database", fleet.url]) == 0
 
 
 def test_accounts_of_a_harmed_worker_were_asked_again_in_time(fleet):

@@ -96,6 +96,8 @@ class FleetRun:
         self.relays = RelayThread()
         self.resting: set[str] = set()
         """Accounts that wait after a login of unknown outcome."""
+        self.moved: set[str] = set()
+        """Accounts that were moved to another shard."""
 
     def __enter__(self):
         with ExitStack() as stack:
