@@ -142,7 +142,9 @@ def stale_rows(run):
             if one.began + epoch - TIME_TOLERANCE < row.fetched_at + 1 and one.ended + epoch > row.fetched_at - 60
         }
         if tokens and max(tokens) < newest:
-            found.append(f"{row.account}: a row of {max(tokens)} after {newest}")
+            raised_at = max(at for at, token in raises[row.account] if token == newest)
+            seconds = f"{row.written_at - raised_at:.2f} s after its raise, {row.written_at - row.fetched_at:.2f} s old"
+            found.append(f"{row.account}: a row of {max(tokens)} after {newest}, written {seconds}")
     return found
 
 
