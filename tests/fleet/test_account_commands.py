@@ -50,7 +50,7 @@ class Scene:
 
     def stop_account(self, number, reason="wrong user name or password"):
         """Leave an account as a worker does whose login was refused."""
-        self.sql("UPDATE account SET state = 'needs_person', reason = %s, due_at = 5 WHERE id = %s", (reason, number))
+        self.sql("UPDATE account SET state = 'needs_person', reason = %s, due_at = 4e9 WHERE id = %s", (reason, number))
         state = AccountState()
         state.trying = True
         policy.on_error(state, 1000.0, InvalidCredentials(reason), lambda: "fingerprint")
@@ -113,6 +113,7 @@ def test_resume_ends_the_waits_and_refusals_of_an_account_that_needs_a_person(sc
     assert any("heliograph fleet account resume 1" in line for line in lines(capsys, "show", "1"))
     assert lines(capsys, "resume", "acme/roof") == ["acme/roof (1) is polled again within a minute."]
     assert scene.states() == {"roof": "active", "barn": "new"}
+    assert scene.sql("SELECT due_at <= extract(epoch FROM now()) FROM account WHERE id = 1") == [(True,)]
     state = scene.state(1)
     assert (state.failures, state.refused_passwords, state.failed_at) == (0, [], None)
     assert scene.sql("SELECT session IS NOT NULL, reason FROM account_state JOIN account ON id = account") == [

@@ -30,7 +30,9 @@ SecretKind = Literal["password", "token"]
 _SELECT = """SELECT account.id, account.tenant, tenant.name || '/' || account.name, account.name, customer, tags,
     vendor, server, egress, shard, state, reason, due_at, password IS NOT NULL, token IS NOT NULL
     FROM account JOIN tenant ON tenant.id = account.tenant"""
-_RESUMED = "CASE WHEN due_at = 0 THEN 'new' ELSE 'active' END"
+# At once: the time of the next poll is that of a worker which knew of the failure only.
+_RESUME = """UPDATE account SET state = CASE WHEN due_at = 0 THEN 'new' ELSE 'active' END, reason = '',
+    due_at = least(due_at, extract(epoch FROM clock_timestamp())) WHERE id = %s RETURNING state, due_at"""
 
 
 class AccountReport(NamedTuple):
@@ -103,10 +105,9 @@ async def resume_account(run: Run, account_id: int, principal: Principal) -> Acc
     if account.state == "needs_person":
         await _end_refusals(run, account_id)
     why = "it was paused" if account.state == "paused" else f"it needed a person: {account.reason}"
-    resumed = f"UPDATE account SET state = {_RESUMED}, reason = '' WHERE id = %s RETURNING state"  # noqa: S608 - constant
-    ((state,),) = await run(resumed, (account_id,))
+    ((state, due_at),) = await run(_RESUME, (account_id,))
     await record(run, principal, [account.tenant], "resume account", f"{account.own_name}: {why}")
-    return account._replace(state=state, reason="")
+    return account._replace(state=state, reason="", due_at=due_at)
 
 
 async def change_secret(

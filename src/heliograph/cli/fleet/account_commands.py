@@ -92,6 +92,7 @@ def show_account(options: Namespace) -> int:
         facts += [
             ("last login", _time(state.last_login)),
             ("failed logins", f"{state.failures}: {state.failed_why}" if state.failures else "none"),
+            ("password", "refused" if state.refused_passwords else "not refused"),
             ("back-off", _back_off(state, account) or "none"),
             *(("note", f"{_time(at)}: {message}") for at, message in state.notes[-_MAX_NOTES:]),
         ]
