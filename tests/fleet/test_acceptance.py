@@ -51,7 +51,8 @@ def ensure_all(fleet, seconds=60):
         found = [worker(fleet, name) for name in NAMES]  # on a busy machine one may end itself
         asked = fleet.asked_since(max(began, time.monotonic() - 2 * fleet.size.interval) - fleet.size.interval)
         is_polled = len(asked | fleet.resting) >= fleet.size.accounts
-        return found if is_polled and all(map(fleet.shards_of, found)) else None
+        # The fence has the name of a worker that has ended until another takes its shards.
+        return found if is_polled and all(fleet.seen_by(one) and fleet.shards_of(one) for one in found) else None
 
     return fleet.wait_until(all_work, seconds, "every worker has shards, and all accounts are polled")
 
