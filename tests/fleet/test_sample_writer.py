@@ -137,6 +137,24 @@ def test_batch_of_a_lost_shard_is_refused_and_others_are_stored(fleet):
     assert [plant for plant, _, _ in stored(fleet)] == [str(accounts[1])]
 
 
+def test_batch_of_an_account_that_was_moved_is_refused_and_its_due_time_is_left_alone(fleet):
+    """The old owner still has its shard, and reports that it waits; that is not the new owner's next poll."""
+    moved, stays = fleet.add_account("moved"), fleet.add_account("stays")
+    fleet.run("UPDATE account SET shard = 2, due_at = 7 WHERE id = %s", (moved,))
+
+    async def write():
+        async with Worker(fleet, seconds=0.05) as worker:
+            writes = (worker.writer.of(one, worker.held).write(batch(one)) for one in (moved, stays))
+            refused, written = await asyncio.gather(*writes, return_exceptions=True)
+            assert isinstance(refused, ShardLost)
+            assert f"no longer has account {moved}" in str(refused)
+            assert (written, worker.writer.refused) == (True, 1)
+
+    asyncio.run(write())
+    assert [plant for plant, *_ in stored(fleet)] == [f"{stays}"]
+    assert fleet.run("SELECT due_at FROM account ORDER BY id") == [(7.0,), (AT + 300.0,)]
+
+
 def test_raise_waits_for_a_group_under_way(fleet, monkeypatch):
     account = fleet.add_account()
     locked, proceed = threading.Event(), threading.Event()

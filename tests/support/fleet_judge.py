@@ -130,8 +130,11 @@ def lost_samples(run):
 
 def stale_rows(run):
     """Return the samples that were written for a poll with an older token than the account's shard had by then."""
-    epoch, polls, raises, found = run.cloud_epoch(), polls_of(run.witness.seen), run.rows.raises(), []
-    for row in run.rows.rows():
+    rows = run.rows.rows()  # first: every poll that they are of has been seen afterwards
+    epoch, polls, raises, found = run.cloud_epoch(), polls_of(list(run.witness.seen)), run.rows.raises(), []
+    for row in rows:
+        if row.account in run.moved:
+            continue  # its rows of before have the token of another shard
         newest = max((token for at, token in raises[row.account] if at < row.written_at), default=0)
         tokens = {
             one.token
@@ -139,7 +142,9 @@ def stale_rows(run):
             if one.began + epoch - TIME_TOLERANCE < row.fetched_at + 1 and one.ended + epoch > row.fetched_at - 60
         }
         if tokens and max(tokens) < newest:
-            found.append(f"{row.account}: a row of {max(tokens)} after {newest}")
+            raised_at = max(at for at, token in raises[row.account] if token == newest)
+            seconds = f"{row.written_at - raised_at:.2f} s after its raise, {row.written_at - row.fetched_at:.2f} s old"
+            found.append(f"{row.account}: a row of {max(tokens)} after {newest}, written {seconds}")
     return found
 
 

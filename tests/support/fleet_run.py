@@ -40,7 +40,8 @@ class FleetSize(NamedTuple):
     """The size and the times of a fleet, in seconds."""
 
     accounts: int = 60
-    shards: int = 8
+    shards: int = 10
+    """Of which each of four workers has up to three, so that a fifth gets some."""
     interval: float = 5.0
     timeout: float = 6.0
     request_seconds: float = 10.0
@@ -80,17 +81,23 @@ class WorkerProcess:
 class FleetRun:
     """Everything that runs; a context manager that ends it."""
 
-    def __init__(self, size=FleetSize(), seed=7, *, adapts=True):  # noqa: B008 - immutable
-        """`adapts` makes all times longer by what the first program takes longer to start than on an idle machine."""
+    def __init__(self, size=FleetSize(), seed=7, *, adapts=True, behind=0.0):  # noqa: B008 - immutable
+        """`adapts` makes all times longer by what the first program takes longer to start than on an idle machine.
+
+        `behind` is how many seconds the clouds' clock is behind ours at first.
+        """
         self.size = size
         self.seed = seed
         self.adapts = adapts
+        self.behind = behind
         self.slowness = 1.0
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
         self.relays = RelayThread()
         self.resting: set[str] = set()
         """Accounts that wait after a login of unknown outcome."""
+        self.moved: set[str] = set()
+        """Accounts that were moved to another shard."""
 
     def __enter__(self):
         with ExitStack() as stack:
@@ -109,11 +116,12 @@ class FleetRun:
             if self.adapts:
                 self.slowness = min(max((time.monotonic() - began) / START_SECONDS, 1.0), MAX_SLOWNESS)
                 self.size = self.size.scaled(self.slowness)
-            self.emulator_control = ready["control"]
+            self.emulator_control, self.clouds_url = ready["control"], ready["url"]
+            self.accounts = ready["accounts"]
             self.witness = self.relays.add(Witness(int(ready["url"].rpartition(":")[2])))
             self.key_file = self.folder / "key"
             add_key(self.key_file)
-            asyncio.run(self._fill(ready["accounts"]))
+            asyncio.run(self._fill(self.accounts))
             self.rows = StoredRows(self.url)
             self._stack = stack.pop_all()
         return self
@@ -129,7 +137,7 @@ class FleetRun:
         now = datetime.now().astimezone()
         noon = now.astimezone(timezone(timedelta(hours=(13 - now.astimezone(UTC).hour + 12) % 24 - 12)))
         command = ["-m", "heliograph", "emulate", "--accounts", f"{self.size.accounts}", "--seed", f"{self.seed}"]
-        command += ["--start", noon.isoformat(timespec="seconds")]
+        command += ["--start", (noon - timedelta(seconds=self.behind)).isoformat(timespec="seconds")]
         process = subprocess.Popen(
             [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
         )
@@ -157,7 +165,7 @@ class FleetRun:
         await database.close()
 
     def start_worker(self, name, **more):
-        """Start a worker; `url`, `fence`, `watchdog` and `clock_offset` may be given."""
+        """Start a worker; `url`, `fence`, `watchdog`, `fill_gaps` and `clock_offset` may be given."""
         size = self.size
         options = {
             "url": self.url,
@@ -202,6 +210,12 @@ class FleetRun:
         """Have the clouds forget one session, so that its account has to log in again."""
         body = json.dumps({"expire": "1*1"}).encode()
         urllib.request.urlopen(urllib.request.Request(f"{self.emulator_control}/faults", body), timeout=20).close()
+
+    def advance_clouds(self, seconds):
+        """Set the clouds' clock forward, as if nothing had been polled for so long; sessions stay valid."""
+        for name, values in (("faults", {"idle": f"{10 * seconds:.0f}"}), ("clock", {"advance": seconds})):
+            body = json.dumps(values).encode()
+            urllib.request.urlopen(urllib.request.Request(f"{self.emulator_control}/{name}", body), timeout=20).close()
 
     def reap(self):
         """Note the workers that have ended by themselves."""

@@ -94,7 +94,7 @@ def main(options) -> int:
     database.process = f"{name}-{os.getpid()}"
     interval = options["interval"]
     settings = WorkerSettings(
-        fill_gaps=False,
+        fill_gaps=options.get("fill_gaps", False),
         refresh=options.get("refresh", 2.0),
         policy=lambda account: PollPolicy(interval, None, interval),
     )

@@ -47,6 +47,9 @@ class AwaitedStore(MemoryStore):
         super().__init__(name, states)
         self.pause = pause
 
+    def known(self):
+        return None
+
     async def load(self, now):
         await self.pause()
         return super().load(now)

@@ -6,6 +6,7 @@ power flows of hybrids that are polled in rotation where the budget is short, an
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -106,6 +107,7 @@ def daylight_of(sunny: Iterable[float]) -> Daylight:
     return Daylight(max(times[0] - _TWILIGHT, 0.0), min(times[-1] + _TWILIGHT, DAY))
 
 
+@lru_cache(maxsize=1024)
 def poll_rhythm(load: PollLoad, requests: float, light: float, wanted: float) -> PollRhythm:
     """Return the intervals in daylight that `requests` per day pay for.
 

@@ -32,7 +32,7 @@ class Effect:
     """Work on stored data that a flow needs; subclasses name their arguments as members."""
 
     is_async = False
-    """True if `perform` returns an awaitable; only an async driver can perform such an effect."""
+    """True if `perform` may return an awaitable of the result; only an async driver can perform such an effect."""
 
     def perform(self) -> Any:
         """Do the work and return its result."""
@@ -118,8 +118,16 @@ async def finish_effect(effect: Effect) -> tuple[Any, CancelledError | None]:
     """Perform an effect on a thread, or await it; return its result or error, and a cancellation meanwhile."""
     from asyncio import CancelledError, ensure_future, get_running_loop, wait  # noqa: PLC0415 - async drivers only
 
-    loop = get_running_loop()
-    future = ensure_future(effect.perform()) if effect.is_async else loop.run_in_executor(None, effect.perform)
+    if effect.is_async:
+        try:
+            found = effect.perform()
+        except Exception as error:  # noqa: BLE001 - the flow decides, see above
+            return error, None
+        if not hasattr(found, "__await__"):
+            return found, None  # without a task: an account's state in memory is read several times per poll
+        future = ensure_future(found)
+    else:
+        future = get_running_loop().run_in_executor(None, effect.perform)
     cancelled = None
     while not future.done():
         try:

@@ -27,7 +27,8 @@ BLOCKED_ACCOUNTS = 3
 BLOCK_WINDOW = 600.0
 PROBE_SECONDS = 60.0
 """Seconds from the first request after a pause to the next one, unless it is answered before."""
-_GROUP_SECONDS = 0.02
+_GROUP_SECONDS = 0.1
+"""Seconds for which requests are collected, so that a busy worker asks the database ten times a second."""
 _MAX_WAIT = 1.0
 """Seconds after which a worker that waits looks at the row again: its limits may have been raised, or it was paused."""
 _MAX_PATIENCE = 60.0
@@ -222,6 +223,11 @@ class PacedStateStore:
     def name(self) -> str:
         """The account's name."""
         return str(self.store.name)
+
+    def known(self) -> AccountState | None:
+        """Return the state as last saved; None if it has to be loaded."""
+        found: AccountState | None = self.store.known()
+        return found
 
     async def load(self, now: float) -> AccountState:
         """Return the state as last saved."""

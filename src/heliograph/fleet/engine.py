@@ -94,6 +94,13 @@ class EngineAdministration(Protocol):
         """Have the workers of that name hand over their shards and take no others; return how many there are."""
 
 
+# Not pg_control_checkpoint(): that one shows the old timeline until the first checkpoint after a promotion.
+SELECT_TIMELINE = """
+SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int AS timeline
+"""
+"""The timeline of the database; it cannot be read from a standby."""
+
+
 def token_of(timeline: int, attempts: int) -> int:
     """Return the fencing token of an assignment.
 

@@ -22,7 +22,8 @@ PERMIT_SECONDS = 5.0
 """Seconds from asking for a permit within which the request must be sent; afterwards the permit is asked for again."""
 REQUEST_SECONDS = 35.0
 """Seconds after a permit within which its request may be under way: the time-out of a request, and the above."""
-GROUP_SECONDS = 0.02
+GROUP_SECONDS = 0.05
+"""Seconds for which writes are collected: it delays a request by half of it, and saves a transaction per request."""
 GROUP_SIZE = 500
 
 

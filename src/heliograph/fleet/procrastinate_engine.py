@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.fleet.database import boot_time
-from heliograph.fleet.engine import ShardReport, Tenure, WorkerExpired, WorkerReport, token_of
+from heliograph.fleet.engine import SELECT_TIMELINE, ShardReport, Tenure, WorkerExpired, WorkerReport, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -93,10 +93,6 @@ WITH unknown AS (
   FOR UPDATE SKIP LOCKED
 )
 SELECT id, procrastinate_retry_job_v2(id, NULL, NULL, NULL, NULL)::text FROM unknown
-"""
-# Not pg_control_checkpoint(): that one shows the old timeline until the first checkpoint after a promotion.
-_TIMELINE = """
-SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int AS timeline
 """
 _FORGET_EVENTS = f"DELETE FROM procrastinate_events WHERE at < now() - interval '{_EVENTS_KEPT}'"  # noqa: S608
 _WORKERS = """
@@ -223,7 +219,7 @@ class ProcrastinateEngine:
     async def _take(self, own: Callable[[Tenure], Awaitable[None]]) -> bool:
         """Take one shard that no worker has; return False if there is none."""
         # Before the job: a promotion in between makes the token too low, never one that another worker has too.
-        ((timeline,),) = [tuple(row.values()) for row in await self._query(_TIMELINE)]
+        ((timeline,),) = [tuple(row.values()) for row in await self._query(SELECT_TIMELINE)]
         job = await self._app.job_manager.fetch_job(queues=self._egresses, worker_id=self._worker_id)
         if job is None or job.id is None:
             return False

@@ -120,6 +120,14 @@ class AccountRegistry:
             "UPDATE account SET state = %s, reason = %s WHERE id = %s", (state, reason[:500], account_id)
         )
 
+    async def needs_person(self, account: FleetAccount, reason: str) -> None:
+        """Store that an account is not polled until a person acts, unless its password was changed meanwhile."""
+        await self._database.run(
+            """UPDATE account SET state = 'needs_person', reason = %s WHERE id = %s AND state = ANY(%s)
+            AND password IS NOT DISTINCT FROM %s::bytea AND token IS NOT DISTINCT FROM %s::bytea""",
+            (reason[:500], account.id, list(POLLED), *account.row[8:10]),
+        )
+
     def _account(self, row: Sequence[Any]) -> FleetAccount:
         (number, tenant, tenant_name, name, customer, tags, vendor, username, password, token, key, options) = row[:12]
         shown = f"{tenant_name}/{name}"

@@ -34,6 +34,10 @@ GROUP_SIZE = 500
 RETRY_SECONDS = 2.0
 
 
+Owned = tuple[int, ShardToken]
+"""An account, and the token of the shard in which it was polled."""
+
+
 class FencedBatch(NamedTuple):
     """The rows of one account's poll, and the token under which they were fetched."""
 
@@ -56,17 +60,27 @@ class FencedStore(PostgresStore):
         """Raise `StoreError`: a worker writes through the fence."""
         raise StoreError("a worker of a fleet stores samples only with the token of a shard")
 
-    def write_fenced(self, group: Sequence[FencedBatch]) -> set[ShardToken]:
-        """Store the batches whose shards are still held in one transaction; return the others' shards."""
+    def write_fenced(self, group: Sequence[FencedBatch]) -> Mapping[Owned, ShardLost]:
+        """Store the batches whose accounts are still in shards that are held, in one transaction; return the others."""
         return self._run_locked(lambda: self._write_fenced(group))
 
-    def _write_fenced(self, group: Sequence[FencedBatch]) -> set[ShardToken]:
+    def _write_fenced(self, group: Sequence[FencedBatch]) -> Mapping[Owned, ShardLost]:
         tokens = sorted({one.held for one in group})
         with self._transaction():
             # Locked before anything is read or written, so that a raise waits for this transaction.
             rows = self._run(_to_question_marks(LOCK_FENCE), [list(column) for column in zip(*tokens, strict=True)])
             held = {ShardToken(*row) for row in rows} if self.check_fence else set(tokens)
-            accepted = [one for one in group if one.held in held]
+            # The old owner of a moved account would set the time of the new owner's next poll.
+            columns = [[one.account for one in group], [one.held.shard for one in group]]
+            there = set(self._run(_SELECT_PLACES, columns))
+            refused = {
+                (one.account, one.held): ShardLost(one.held, f"no longer has account {one.account}")
+                if one.held in held
+                else ShardLost(one.held)
+                for one in group
+                if one.held not in held or (one.account, one.held.shard) not in there
+            }
+            accepted = [one for one in group if (one.account, one.held) not in refused]
             if accepted:
                 batch = merged([one.batch for one in accepted])
                 if not self._ids:  # connected again: the server may have been restored from a backup
@@ -78,7 +92,7 @@ class FencedStore(PostgresStore):
         if accepted:
             self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
             self._infos |= infos
-        return {one.held for one in group} - held
+        return refused
 
     def is_connected(self) -> bool:
         """Return whether the last statement left the connection usable."""
@@ -122,6 +136,8 @@ _UPSERT_LATEST = f"""INSERT INTO latest (series, account, tenant, {", ".join(_LA
     JOIN account ON account.id = item.account ORDER BY item.series
     ON CONFLICT (series) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LATEST)}
     WHERE excluded.measured_at >= latest.measured_at"""  # noqa: S608 - constants
+_SELECT_PLACES = """SELECT account.id, account.shard FROM account
+    JOIN unnest(?::bigint[], ?::int[]) AS item(id, shard) ON account.id = item.id AND account.shard = item.shard"""
 _UPDATE_DUE = """UPDATE account SET due_at = item.due_at, state = 'active'
     FROM unnest(?::bigint[], ?::float8[]) AS item(account, due_at)
     WHERE account.id = item.account AND account.state IN ('new', 'active')"""
@@ -261,21 +277,19 @@ class SampleWriter(StoreThread):
             return
         await self._resolve(group, lost)
 
-    async def _resolve(self, group: Sequence[_Waiting], lost: set[ShardToken] | StoreError) -> None:
+    async def _resolve(self, group: Sequence[_Waiting], lost: Mapping[Owned, ShardLost] | StoreError) -> None:
         self.groups += 1
         async with self._changed:
             for item, future in group:
                 self._waiting.popleft()
-                is_refused = not isinstance(lost, StoreError) and item.held in lost
-                self.refused += is_refused
+                refusal = lost if isinstance(lost, StoreError) else lost.get((item.account, item.held))
+                self.refused += isinstance(refusal, ShardLost)
                 if future.done():
                     continue
-                if isinstance(lost, StoreError):
-                    future.set_exception(lost)
-                elif is_refused:
-                    future.set_exception(ShardLost(item.held))
-                else:
+                if refusal is None:
                     future.set_result(True)
+                else:
+                    future.set_exception(refusal)
             self._changed.notify_all()
 
 

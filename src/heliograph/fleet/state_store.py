@@ -55,6 +55,8 @@ class AccountStateStore:
         self._box = box
         self._stored: AccountState | None = None
         """The state as committed; None if it has to be read."""
+        self._contents: str | None = None
+        """What the last write had of the state beside its session, while that has not changed."""
         self._is_busy = False
         self.may_ask_at = 0.0
         """When a request of the previous owner is certainly over, by the database's clock."""
@@ -63,6 +65,10 @@ class AccountStateStore:
         """Whether the next write has to be a permit."""
         self.is_abandoned = False
         """Whether the last request may still be under way, although its response is not awaited."""
+
+    def known(self) -> AccountState | None:
+        """Return the state as last committed; None if it has to be loaded."""
+        return self._stored and self._stored.copy()
 
     async def load(self, now: float) -> AccountState:
         """Return the state as last committed."""
@@ -116,8 +122,12 @@ class AccountStateStore:
 
     def _write_of(self, before: AccountState, state: AccountState, *, durable: bool) -> StateWrite:
         contents = session = number = None
-        if before.session != state.session or _contents(before) != _contents(state):
-            contents = json.dumps(_contents(state), separators=COMPACT)
+        is_same = state_contents(before) == state_contents(state)
+        if before.session != state.session or not is_same:
+            # A poll usually changes the session only, of which it stores what it has read.
+            if self._contents is None or not is_same:
+                self._contents = json.dumps(state_contents(state), separators=COMPACT)
+            contents = self._contents
             if state.session is not None:
                 sealed = self._box.seal(
                     Secret(json.dumps(state.session, separators=COMPACT)), session_context(self.account)
@@ -140,6 +150,7 @@ class AccountStateStore:
         )
 
     async def _read(self) -> AccountState:
+        self._contents = None  # that of a write which failed must not be written with a later session
         sent_at = boot_time()
         rows = await self._database.run(_SELECT, (self.account,))
         if not rows:
@@ -149,8 +160,7 @@ class AccountStateStore:
         is_previous_owners = asked_at is not None and (shard, token) != self.shard
         if is_previous_owners:
             self.may_ask_at = asked_at + REQUEST_SECONDS
-        if form is not None and form > FORM:
-            raise StoreError(f"the state of account {self.account} has format {form}, not {FORM}: update heliograph")
+        check_form(self.account, form)
         members: dict[str, Any] = {} if contents is None else json.loads(contents)
         if session is not None:
             members["session"] = json.loads(
@@ -205,8 +215,15 @@ class HeldAccountState:
             self._store.let_go()
 
 
-def _contents(state: AccountState) -> dict[str, Any]:
+def state_contents(state: AccountState) -> dict[str, Any]:
+    """Return the members of a state that are stored as `contents`."""
     return {name: value for name, value in vars(state).items() if name not in _APART}
+
+
+def check_form(account: int, form: int | None) -> None:
+    """Raise `StoreError` if a newer program has written the state."""
+    if form is not None and form > FORM:
+        raise StoreError(f"the state of account {account} has format {form}, not {FORM}: update heliograph")
 
 
 def counts_another(before: list[list[float]], after: list[list[float]]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from heliograph.fleet.egress import egress_reports
+from heliograph.fleet.engine import SELECT_TIMELINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +117,7 @@ class Finding(NamedTuple):
 async def read_status(database: Database, engine: EngineAdministration) -> FleetStatus:
     """Read the status of a fleet; raises `StoreError`."""
     ((overdue, lag),) = await database.run(_OVERDUE)
-    ((timeline,),) = await database.run("SELECT timeline_id FROM pg_control_checkpoint()")
+    ((timeline,),) = await database.run(SELECT_TIMELINE)
     return FleetStatus(
         timeline=timeline,
         workers=await engine.workers(),
@@ -187,7 +188,11 @@ def _of_shards(status: FleetStatus) -> list[Finding]:
 
 def _of_accounts(status: FleetStatus) -> list[Finding]:
     found = [
-        Finding("problem", f"account {one.id} ({one.name})", f"needs a person: {one.reason}")
+        Finding(
+            "problem",
+            f"account {one.id} ({one.name})",
+            f"needs a person: {one.reason}; heliograph fleet account show {one.id} says what to do",
+        )
         for one in status.needs_person
     ]
     if status.overdue and status.lag > _MAX_LAG:

@@ -109,8 +109,10 @@ class ShardPollers:
             ]
         )
         for number, account in wanted.items():
-            if number not in self.running:
+            if (one := self.running.get(number)) is None:
                 self._start(account)
+            else:
+                one.account = account
 
     def _start(self, account: FleetAccount) -> None:
         configured = account.account
@@ -247,12 +249,17 @@ def poll_policy(account: FleetAccount) -> PollPolicy:
 
 
 def _has_changed(before: FleetAccount, now: FleetAccount) -> bool:
-    return now.account is not before.account and _configured(now) != _configured(before)
+    try:
+        return now.account is not before.account and _configured(now) != _configured(before)
+    except StoreError:  # a secret does not open: only that account's login fails
+        return True
 
 
 def _configured(account: FleetAccount) -> object:
-    """Return what a poller depends on, apart from secrets: these are decrypted at each read and cannot be compared."""
-    return replace(account.account, password=_NO_SECRET, token=None), account.egress
+    """Return what a poller depends on; secrets are compared as texts, because each rotation seals them anew."""
+    given = account.account
+    texts = [one and one.reveal() for one in (given.password, given.token)]
+    return replace(given, password=_NO_SECRET, token=None), texts, account.egress
 
 
 def _fraction(account: FleetAccount) -> float:

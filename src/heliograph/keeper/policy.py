@@ -255,6 +255,13 @@ def on_interrupted_login(state: AccountState, now: float) -> None:
     state.add_note(now, "a login was interrupted before its outcome was known")
 
 
+def on_user_action(state: AccountState, now: float) -> None:
+    """Record that the user fixed what logins failed for: refusals and waits end, but not locks, blocks and quotas."""
+    _clear_failures(state)
+    state.refused_passwords, state.deaths = [], []
+    state.add_note(now, "the user reported the cause of failed logins as fixed")
+
+
 def _clear_failures(state: AccountState) -> None:
     state.failures, state.failed_at, state.failed_why, state.failed_by_person = 0, None, "", False
     state.refused_at = None

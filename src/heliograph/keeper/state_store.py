@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from heliograph.core.effects import Effect
 
@@ -55,6 +55,16 @@ class HeldState(Protocol):
         """Release the lock; does nothing if it is released already."""
 
 
+class AsyncStateStore(Protocol):
+    """What a `StateStore` with `is_async = True` has besides."""
+
+    def known(self) -> AccountState | None:
+        """Return a copy of the state without waiting, if this process is its only writer; None if it has to be loaded.
+
+        It is read several times per poll, and a task for each would cost more than the copy.
+        """
+
+
 class AsyncHeldState(Protocol):
     """A `HeldState` with `is_async = True`, whose account shares limits and may get another owner."""
 
@@ -74,7 +84,8 @@ class LoadState(Effect):
         self.is_async = store.is_async
 
     def perform(self) -> Any:
-        return self.store.load(self.now)
+        known = cast("AsyncStateStore", self.store).known() if self.is_async else None
+        return self.store.load(self.now) if known is None else known
 
 
 class AcquireLock(Effect):

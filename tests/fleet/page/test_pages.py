@@ -190,8 +190,11 @@ def test_gap_is_no_zero(two_tenants, site):
 
 
 def test_accounts_are_listed_by_state(two_tenants, site):
-    two_tenants.scene.account(two_tenants.ours, "broken", "needs_person", "wrong password")
-    assert "wrong password" in page(site, "/accounts?state=needs_person")
+    number = two_tenants.scene.account(two_tenants.ours, "broken", "needs_person", "wrong password")
+    text = page(site, "/accounts?state=needs_person")
+    assert "wrong password" in text
+    assert f"heliograph fleet account resume {number}" in text
+    assert f"heliograph fleet account password {number}" in text
     assert "acme one" not in page(site, "/accounts?state=needs_person")
     assert "acme one" in page(site, "/accounts?q=ONE")
 

@@ -16,7 +16,7 @@ _EXAMPLES = """\
 
 The database is --database, or the variable HELIOGRAPH_FLEET.
 """
-_MODULES = ("database", "jobs", "serve", "workers")
+_MODULES = ("account", "database", "jobs", "serve", "workers")
 """The modules that add subcommands; the others need the extra `fleet` and are imported when a subcommand runs."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from pathlib import Path
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.keeper import Keeper
     from heliograph.vendors.base import AsyncSolarClient
+
+
+GARBAGE_THRESHOLD = 20_000
+"""Objects allocated and not freed between two garbage collections; the default is 700."""
 
 
 def run_worker(options: Namespace) -> int:
@@ -73,6 +78,8 @@ async def work(
     """Run a worker under its watchdog until a signal, and serve its metrics."""
     stop = asyncio.Event()
     stop_on_signals(stop)
+    # A poll leaves hardly any garbage in cycles, and a worker's heap is large: collections took 6 % of its time.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         await database.open(egresses)
     except BaseException:

@@ -13,6 +13,7 @@ from heliograph.web.fleet.layout import (
     customer_path,
     document,
     pages,
+    resume_advice,
     tenant_choice,
     tenant_names,
     with_query,
@@ -106,7 +107,11 @@ def accounts_page(
                             h.a(href=with_query("/", account=one.id))[one.name],
                             h.small[" · ".join(filter(None, [names.get(one.tenant, ""), one.customer]))],
                         ],
-                        [badge(_STATE_BADGES[one.state]), bool(one.reason) and h.small(".reason")[one.reason]],
+                        [
+                            badge(_STATE_BADGES[one.state]),
+                            bool(one.reason) and h.small(".reason")[one.reason],
+                            one.state == "needs_person" and h.small(".reason")[resume_advice(one.id)],
+                        ],
                         f"{one.plants:,}",
                         f"{one.vendor} {one.server}",
                     ]

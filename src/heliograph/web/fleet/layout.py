@@ -99,6 +99,17 @@ def action(path: str, button: str, **values: object) -> h.Element:
     ]
 
 
+def resume_advice(account: int) -> h.Node:
+    """Return what an operator does about an account that needs a person."""
+    return [
+        "Fix the cause on the vendor's website, then run ",
+        h.code[f"heliograph fleet account resume {account}"],
+        "; with a new password, ",
+        h.code[f"heliograph fleet account password {account}"],
+        ".",
+    ]
+
+
 def tenant_choice(tenants: Sequence[Tenant], chosen: int | None = None) -> h.Node:
     """Return the field that names the tenant of a form."""
     if len(tenants) == 1:

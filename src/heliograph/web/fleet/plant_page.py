@@ -10,7 +10,7 @@ from heliograph.alarms.model import RULES
 from heliograph.fleet.access import Role
 from heliograph.fleet.triage import ACCOUNT_RULE
 from heliograph.local_time import zone_from_name
-from heliograph.web.fleet.layout import FRESHNESS, action, document, plant_path, with_query
+from heliograph.web.fleet.layout import FRESHNESS, action, document, plant_path, resume_advice, with_query
 from heliograph.web.fleet.plants_page import rule_title
 from heliograph.web.page.format import GAP, age, clock_time, energy, peak_power, percent, power, specific_yield
 from heliograph.web.page.layout import badge, figure
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from heliograph.fleet.report import DayEnergies
     from heliograph.fleet.triage import OpenAlarm, PlantRow
 
-_ACCOUNT_ADVICE = "Check the account on the vendor's website, then import it again with the right password."
 _SNOOZES = (("1", "Snooze for a day"), ("7", "Snooze for a week"))
 COLUMNS = (
     ("pv_energy", "Solar"),
@@ -75,7 +74,7 @@ def _alarms(plant: PlantRow, now: int, *, operates: bool) -> h.Element:
 
 def _alarm(one: OpenAlarm, plant: PlantRow, now: int, *, operates: bool) -> h.Element:
     zone, own = zone_from_name(plant.zone), plant_path(plant.tenant, plant.series)
-    advice = _ACCOUNT_ADVICE if one.rule == ACCOUNT_RULE else RULES[one.rule].advice
+    advice = resume_advice(plant.account) if one.rule == ACCOUNT_RULE else RULES[one.rule].advice
     answered = ""
     if not one.is_open(now) and one.answered_at is not None:
         until = f" until {clock_time(one.snoozed_until, zone, now)}" if one.snoozed_until else ""
