@@ -119,6 +119,7 @@ SERVER_TEXT = {
         (pseudonyms._COORDINATE.search, ["lat", "_lat", "_"]),
         (pseudonyms._IDENTIFIER.fullmatch, ["a", "a.", "a1"]),
         (pseudonyms._HARMLESS.fullmatch, ["1", "1:", "k", "W", "kW", " ", "2026-", "-1", "GMT+1", "1.", "Power:1"]),
+        (pseudonyms._ZONE_NAME.fullmatch, ["Europe/", "a", "/", "+", "-"]),
         (pseudonyms._DECIMAL.fullmatch, ["1", "1.", "-", "1e"]),
         (pseudonyms._DIALLED.fullmatch, ["1", "1 ", "+", "("]),
         (pseudonyms._IP_ADDRESS.fullmatch, ["1", "1.", "."]),

@@ -169,10 +169,11 @@ _RESET = """DELETE FROM requests_spent WHERE account = ANY(%s::bigint[]) AND EXI
     WHERE account.id = requests_spent.account)"""
 
 # One statement for hundreds of accounts of many shards. The rows of the fence are locked already, see `LOCK_FENCE`.
+# States and sessions are sent in binary (%b): as text, psycopg escapes each quotation mark of the JSON.
 _WRITE = """
 WITH item AS (
-    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bool[], %s::bool[], %s::float8[], %s::text[],
-        %s::bytea[], %s::int[], %s::int[])
+    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bool[], %s::bool[], %s::float8[], %b::text[],
+        %b::bytea[], %s::int[], %s::int[])
         AS item(account, shard, token, permit, opens, saved_at, contents, session, key_number, form)
 ), count AS (
     SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::float8[], %s::int[])
