@@ -21,7 +21,7 @@ from heliograph.config import MqttConfig
 from heliograph.core.redact import Secret
 from heliograph.current import AccountStatus
 from heliograph.errors import ConfigError, StoreError
-from heliograph.keeper.limits import Backoff, Budget
+from heliograph.keeper import Backoff, Budget
 from heliograph.local_time import Clock, zone_from_name
 from heliograph.model import Quality, Status
 from heliograph.outputs.mqtt import publisher

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from heliograph.alarms.model import AlarmSubject
 from heliograph.current import AccountStatus
 from heliograph.emulator.main import EmulatorOptions, build_emulator, load_emulations
-from heliograph.keeper.limits import Backoff, Budget
+from heliograph.keeper import Backoff, Budget
 from heliograph.local_time import Clock, day_start
 from heliograph.metrics import ENERGIES
 from heliograph.model import EventKind, Quality, Status

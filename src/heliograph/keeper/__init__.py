@@ -6,12 +6,13 @@ import os
 from time import time
 from typing import TYPE_CHECKING
 
-from heliograph.keeper.limits import Backoff, Budget, Limits
+from heliograph.keeper.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from heliograph.keeper.budget import Backoff, Budget
     from heliograph.keeper.guard import AccountGuard
     from heliograph.keeper.state_store import StateStore
 
@@ -81,6 +82,15 @@ class Keeper:
 
     def __repr__(self) -> str:
         return f"Keeper({str(self._folder)!r})" if self._folder else "Keeper()"
+
+
+def __getattr__(name: str) -> object:
+    # Imported when first used: a client without account protection has no budget.
+    if name not in ("Backoff", "Budget"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from heliograph.keeper import budget  # noqa: PLC0415
+
+    return getattr(budget, name)
 
 
 DEFAULT_KEEPER = Keeper()

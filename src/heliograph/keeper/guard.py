@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from heliograph.core.endpoint import Flow
     from heliograph.core.protocol import AccountProtocol
     from heliograph.core.session import HttpFlow, Request, Response
-    from heliograph.keeper.limits import Budget, Limits
+    from heliograph.keeper.budget import Budget
+    from heliograph.keeper.limits import Limits
     from heliograph.keeper.snapshot_file import SnapshotFile
     from heliograph.keeper.state import AccountState
     from heliograph.keeper.state_store import AsyncHeldState, HeldState, StateStore

@@ -19,7 +19,8 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
-from heliograph.keeper.limits import DAY, Backoff, BackoffKind, Budget, Limits
+from heliograph.keeper.budget import Backoff, BackoffKind, Budget
+from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.state import BUCKET_SECONDS
 
 if TYPE_CHECKING:

@@ -32,15 +32,11 @@ _STATES: dict[str | None, tuple[Quality, Status | None]] = {
     f"{quality} {status or ''}": (quality, status) for quality in Quality for status in (None, *Status)
 }
 _STATES[None] = Quality.LIVE, Status.ONLINE
-_QUALITIES = {state: quality for state, (quality, _) in _STATES.items()}
-_STATUSES = {state: status for state, (_, status) in _STATES.items()}
 
 _DAY_STATES: dict[str | None, tuple[Quality, bool]] = {
     f"{quality}{suffix}": (quality, suffix != "") for quality in Quality for suffix in ("", " final")
 }
 _DAY_STATES[None] = Quality.LIVE, True
-_DAY_QUALITIES = {state: quality for state, (quality, _) in _DAY_STATES.items()}
-_FINAL = {state: final for state, (_, final) in _DAY_STATES.items()}
 
 
 class _Dates(dict[str, date]):
@@ -148,10 +144,10 @@ def _sample_builders(names: tuple[str, ...]) -> Builders[StoredSample]:
     return _builders(
         names,
         "at, fetched_at, state",
-        "new(row_type, (series, at, fetched_at, qualities[state], statuses[state], values))",
+        "new(row_type, (series, at, fetched_at, quality, status, values))",
+        "quality, status",
         row_type=StoredSample,
-        qualities=_QUALITIES,
-        statuses=_STATUSES,
+        states=_STATES,
     )
 
 
@@ -160,17 +156,20 @@ def _day_builders(names: tuple[str, ...]) -> Builders[Day]:
     return _builders(
         names,
         "day, written_at, state",
-        "new(row_type, (series, dates[day], values, qualities[state], final[state], written_at, nothing))",
+        "new(row_type, (series, dates[day], values, quality, final, written_at, nothing))",
+        "quality, final",
         row_type=Day,
         dates=_DATES,
-        qualities=_DAY_QUALITIES,
-        final=_FINAL,
+        states=_DAY_STATES,
         nothing=frozenset(),
     )
 
 
-def _builders(names: tuple[str, ...], columns: str, row: str, **constants: Any) -> Builders[Any]:
-    """Return the functions that build rows; `row` is the expression of one, `values` its values by name."""
+def _builders(names: tuple[str, ...], columns: str, row: str, state: str, **constants: Any) -> Builders[Any]:
+    """Return the functions that build rows.
+
+    `row` is the expression of one, with its values by name as `values`; `state` names the parts of its state.
+    """
     if len(names) < _SHARED_KEYS_FROM:
         places = [f"value_{place}" for place in range(len(names))]
         values = f"{{{', '.join(f'{name!r}: {place}' for name, place in zip(names, places, strict=True))}}}"
@@ -182,7 +181,7 @@ def _builders(names: tuple[str, ...], columns: str, row: str, **constants: Any) 
         constants["new_holder"] = type("Holder", (), {})
     total = " + ".join(["0.0", *places])
     head = f"lambda series, rows, new=tuple.__new__, {', '.join(f'{name}={name}' for name in constants)}: "
-    build = f"{row.replace('values', values)} {each}"
+    build = f"{row.replace('values', values)} {each} for {state} in [states[state]]"
     complete, either = (f"{head}[{build}{check}]" for check in (f" for _ in [{total}]", ""))
     return Builders(eval(complete, constants), eval(either, constants))  # noqa: S307 - the names of metrics, quoted
 
