@@ -290,7 +290,8 @@ class FleetRun:
                 "overlaps": witness.overlaps,
                 "stale": witness.stale,
                 "twins": witness.twins,
-                "double logins": double_logins(witness.seen, LOGIN_WAIT),
+                # The wait begins when the login is recorded, a moment before the cloud receives it.
+                "double logins": double_logins(witness.seen, LOGIN_WAIT - 1),
                 "stale rows": stale_rows(self),
             }.items()
             if found
