@@ -69,7 +69,8 @@ def recovered(fleet, taken, since):
     rows = fleet.query("SELECT id, shard FROM heliograph.account")
     accounts = {f"{number}" for number, shard in rows if shard in taken} - fleet.resting
     others = {f"{number}" for number, shard in rows if shard not in taken} - fleet.resting
-    fleet.wait_until(lambda: accounts <= fleet.asked_since(since), 60, "the shards' accounts are asked again")
+    # A login that was under way is repeated after a minute; that is judged by the share asked again in time.
+    fleet.wait_until(lambda: accounts <= fleet.asked_since(since), 180, "the shards' accounts are asked again")
     fleet.recoveries.append(recovery(list(fleet.witness.seen), accounts, others, since, time.monotonic()))
 
 
