@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
-from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.drawing import HEAD_RULE, Console, Table
+from heliograph.cli.fleet.connection import with_database
 from heliograph.cli.fleet.database_commands import secret_box
-from heliograph.cli.fleet.options import database_url
 from heliograph.cli.prompt import create_prompt, read_secret_line
 from heliograph.cli.terminal import print_json, print_wrapped, printable
 from heliograph.core.redact import Secret
@@ -25,17 +23,16 @@ from heliograph.fleet.account_changes import (
     protection_of,
     resume_account,
 )
-from heliograph.fleet.database import Database
-from heliograph.fleet.schema import check_schema
 from heliograph.fleet.tenants import tenant_by_name
 from heliograph.keeper.state import AccountState
+from heliograph.settings.api import current_user
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from heliograph.fleet.database import Run
+    from heliograph.fleet.database import Database, Run
 
 _MAX_NOTES = 5
 
@@ -48,7 +45,7 @@ def list_accounts(options: Namespace) -> int:
             tenant = await tenant_by_name(run, options.tenant) if options.tenant else None
             return await list_reports(run, options.state, tenant)
 
-    found = _with_database(options, read)
+    found = with_database(options, read)
     if options.json:
         print_json({"accounts": [_as_dict(one) for one in found]})
         return 0
@@ -75,7 +72,7 @@ def show_account(options: Namespace) -> int:
             ((requests,),) = await run(_REQUESTS, (account.id,))
             return account, await protection_of(run, account.id), plants, requests
 
-    account, state, plants, requests = _with_database(options, read)
+    account, state, plants, requests = with_database(options, read)
     if options.json:
         print_json(_as_dict(account) | {"plants": plants, "requests_24h": requests} | _protection_as_dict(state))
         return 0
@@ -122,7 +119,7 @@ def change_password(options: Namespace) -> int:
         async with database.transaction() as run:
             return before, after, await protection_of(run, before.id)
 
-    before, after, state = _with_database(options, change)
+    before, after, state = with_database(options, change)
     if options.json:
         print_json({"accounts": [_as_dict(after)], "secret": kind, "key": box.current})
         return 0
@@ -204,11 +201,7 @@ def _first_line(file: Path) -> Secret:
 
 def _principal() -> Principal:
     """Return who runs the command, for the audit log; roles are of the page, this program has the owner's login."""
-    try:
-        name = getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        name = "unknown"
-    return Principal(subject=f"{name} (command line)", roles={})
+    return Principal(subject=f"{current_user()} (command line)", roles={})
 
 
 def _time(at: float | None) -> str:
@@ -260,18 +253,4 @@ def _each(options: Namespace, work: Callable[[Run, AccountReport], Awaitable[Any
                 results.append(await work(run, one))
         return results
 
-    return list(_with_database(options, with_each))
-
-
-def _with_database(options: Namespace, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    url = database_url(options)
-
-    async def run() -> Any:
-        database = Database(url)
-        try:
-            await check_schema(database)
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    return list(with_database(options, with_each))

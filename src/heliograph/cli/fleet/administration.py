@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.drawing import HEAD_RULE, Console, Table
-from heliograph.cli.fleet.options import database_url
+from heliograph.cli.fleet.connection import with_database
 from heliograph.cli.terminal import paint, print_json, print_wrapped, printable
 from heliograph.errors import ConfigError
-from heliograph.fleet.database import Database
 from heliograph.fleet.egress import limit_egress, pause_egress, resume_egress
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.registry import move_account
-from heliograph.fleet.schema import check_schema
 from heliograph.fleet.status import findings, read_status
 from heliograph.vendors import VENDORS
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Awaitable, Callable, Sequence
 
+    from heliograph.fleet.database import Database
     from heliograph.fleet.status import FleetStatus
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,7 +28,7 @@ _MAX_ROWS = 40
 
 def show_status(options: Namespace) -> int:
     """Print the status of the fleet."""
-    status = _with_database(options, read_status)
+    status = _with_engine(options, read_status)
     if options.json:
         print_json(status.as_dict())
         return 0
@@ -50,7 +48,7 @@ def show_status(options: Namespace) -> int:
 
 def doctor(options: Namespace) -> int:
     """Print what is wrong; exit code 1 if there is a problem."""
-    found = findings(_with_database(options, read_status))
+    found = findings(_with_engine(options, read_status))
     if options.json:
         print_json({"findings": [one._asdict() for one in found]})
     else:
@@ -63,7 +61,7 @@ def doctor(options: Namespace) -> int:
 
 def drain(options: Namespace) -> int:
     """Have a worker hand over its shards and take no others."""
-    number = _with_database(options, lambda _, engine: engine.drain(options.worker, drain=not options.undo))
+    number = _with_engine(options, lambda _, engine: engine.drain(options.worker, drain=not options.undo))
     if not number:
         raise ConfigError(f"there is no worker {options.worker!r}; heliograph fleet status lists them")
     if options.json:
@@ -77,7 +75,7 @@ def drain(options: Namespace) -> int:
 
 def move(options: Namespace) -> int:
     """Move an account to another shard."""
-    _with_database(options, lambda database, _: move_account(database, options.account, options.shard))
+    _with_engine(options, lambda database, _: move_account(database, options.account, options.shard))
     if options.json:
         print_json({"account": options.account, "shard": options.shard})
     else:
@@ -91,11 +89,11 @@ def egress(options: Namespace) -> int:
         return _set_limit(options)
     if options.action == "pause":
         seconds = _seconds(options.duration)
-        vendors = _with_database(
+        vendors = _with_engine(
             options, lambda database, _: pause_egress(database, options.egress, seconds, "paused by an operator")
         )
     else:
-        vendors = _with_database(options, lambda database, _: resume_egress(database, options.egress))
+        vendors = _with_engine(options, lambda database, _: resume_egress(database, options.egress))
     if not vendors:
         raise ConfigError(f"there is no egress {options.egress!r} yet; heliograph fleet status lists them")
     if options.json:
@@ -112,7 +110,7 @@ def _set_limit(options: Namespace) -> int:
     if not rates or not all(0 < rate <= 1000 for rate in rates):
         raise ConfigError("give --rate or --login-rate, above 0 and at most 1000 per second")
     limits = options.egress, options.vendor, options.rate, options.login_rate
-    found = _with_database(options, lambda database, _: limit_egress(database, *limits))
+    found = _with_engine(options, lambda database, _: limit_egress(database, *limits))
     if options.json:
         print_json(found._asdict())
     else:
@@ -122,18 +120,8 @@ def _set_limit(options: Namespace) -> int:
     return 0
 
 
-def _with_database(options: Namespace, function: Callable[[Database, ProcrastinateEngine], Awaitable[Any]]) -> Any:
-    url = database_url(options)
-
-    async def run() -> Any:
-        database = Database(url)
-        try:
-            await check_schema(database)
-            return await function(database, ProcrastinateEngine(url))
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+def _with_engine(options: Namespace, function: Callable[[Database, ProcrastinateEngine], Awaitable[Any]]) -> Any:
+    return with_database(options, lambda database: function(database, ProcrastinateEngine(database.url)))
 
 
 def _seconds(text: str) -> float:

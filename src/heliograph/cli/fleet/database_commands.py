@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from heliograph.cli.fleet.options import KEY_FILE, database_url
+from heliograph.cli.fleet.connection import with_database
+from heliograph.cli.fleet.options import KEY_FILE
 from heliograph.cli.terminal import print_error, print_json, print_wrapped, printable
 from heliograph.errors import ConfigError
 from heliograph.fleet.csv_import import import_accounts
-from heliograph.fleet.database import Database
 from heliograph.fleet.procrastinate_engine import ProcrastinateEngine
 from heliograph.fleet.registry import ResealReport, reseal
-from heliograph.fleet.schema import check_schema, init, migrate, shards_by_egress
+from heliograph.fleet.schema import init, migrate, shards_by_egress
 from heliograph.fleet.secrets import SecretBox, add_key, read_keys
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-T = TypeVar("T")
+    from heliograph.fleet.database import Database
 
 _MAX_SHOWN = 50
 _MAX_BYTES = 100_000_000
@@ -31,7 +30,7 @@ _MAX_BYTES = 100_000_000
 
 def init_tables(options: Namespace) -> int:
     """Create the tables of store, fleet and engine."""
-    shards = _with_database(options, lambda database: _init(database, options.shards, options.egress))
+    shards = with_database(options, lambda database: _init(database, options.shards, options.egress), has_tables=False)
     of_egress = sum(egress == options.egress for egress in shards.values())
     if options.json:
         print_json({"shards": len(shards), "egress": options.egress, "egress_shards": of_egress})
@@ -50,7 +49,7 @@ async def _init(database: Database, shards: int, egress: str) -> dict[int, str]:
 
 def migrate_tables(options: Namespace) -> int:
     """Expand the tables, or contract them."""
-    found = _with_database(options, lambda database: migrate(database, contract=options.contract))
+    found = with_database(options, lambda database: migrate(database, contract=options.contract), has_tables=False)
     if options.json:
         print_json(found._asdict())
     else:
@@ -73,10 +72,9 @@ def change_key(options: Namespace) -> int:
     box = secret_box(options)
 
     async def rotate(database: Database) -> ResealReport:
-        await check_schema(database)
         return await reseal(database, box)
 
-    report = _with_database(options, rotate)
+    report = with_database(options, rotate)
     if options.json:
         print_json({"key": box.current, **report._asdict()})
         return int(bool(report.unopened))
@@ -91,12 +89,11 @@ def import_file(options: Namespace) -> int:
     text, box = _read_text(options.file), secret_box(options)
 
     async def run(database: Database) -> tuple[int, tuple[str, ...], bool]:
-        await check_schema(database)
         return await import_accounts(
             database, box, text, tenant=options.tenant, egress=options.egress, dry_run=options.dry_run
         )
 
-    accounts, problems, stored = _with_database(options, run)
+    accounts, problems, stored = with_database(options, run)
     if options.json:
         print_json({"accounts": accounts, "problems": problems, "stored": stored, "dry_run": options.dry_run})
         return int(bool(problems))
@@ -138,14 +135,3 @@ def _read_text(file: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not UTF-8 text; save it as CSV UTF-8") from None
-
-
-def _with_database(options: Namespace, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        database = Database(database_url(options))
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())

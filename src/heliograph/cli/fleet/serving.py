@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliograph.cli.concurrency import stop_on_signals
+from heliograph.cli.fleet.connection import with_database
 from heliograph.cli.fleet.options import database_url
 from heliograph.cli.serve import WEB_PACKAGES
 from heliograph.cli.terminal import print_json, print_wrapped, printable
@@ -76,9 +77,8 @@ async def _onboarding(options: Namespace, url: str) -> Onboarding | None:
 
 def update_triage(options: Namespace) -> int:
     """Evaluate the alarm rules of some shards until SIGTERM or Ctrl-C, or once."""
-    url = database_url(options)
-    asyncio.run(_check_tables(url))
-    with ShardStore(url) as store:
+    with_database(options, check_schema, has_tables=False)
+    with ShardStore(database_url(options)) as store:
         shards = parse_shards(options.shards, store.shards())
         # A second process would evaluate the same alarms with other half hours in memory.
         try:
@@ -98,14 +98,6 @@ def update_triage(options: Namespace) -> int:
 
         asyncio.run(evaluate())
     return 0
-
-
-async def _check_tables(url: str) -> None:
-    database = Database(url)
-    try:
-        await check_schema(database)
-    finally:
-        await database.close()
 
 
 def parse_shards(text: str | None, known: Sequence[int]) -> list[int]:
@@ -221,14 +213,8 @@ def _of_tenant(options: Namespace, work: Callable[[Run, int], Awaitable[Any]]) -
 
 
 def _run(options: Namespace, work: Callable[[Run], Awaitable[Any]]) -> Any:
-    return asyncio.run(_in_transaction(database_url(options), work))
-
-
-async def _in_transaction(url: str, work: Callable[[Run], Awaitable[Any]]) -> Any:
-    database = Database(url)
-    try:
-        await check_schema(database)
+    async def in_transaction(database: Database) -> Any:
         async with database.transaction() as run:
             return await work(run)
-    finally:
-        await database.close()
+
+    return with_database(options, in_transaction)
