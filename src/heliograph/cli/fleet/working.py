@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 from pathlib import Path
@@ -15,6 +14,7 @@ from heliograph.cli.concurrency import stop_on_signals
 from heliograph.cli.fleet.options import KEY_FILE, database_url
 from heliograph.cli.logs import log_to_stderr
 from heliograph.cli.terminal import print_error
+from heliograph.collect.service import collect_garbage_rarely
 from heliograph.errors import ConfigError
 from heliograph.fleet.engine import WorkerExpired
 from heliograph.fleet.figures import CONTENT_TYPE, WorkerFigures, prometheus_text
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from heliograph.config import Account
     from heliograph.keeper import Keeper
     from heliograph.vendors.base import AsyncSolarClient
-
-
-GARBAGE_THRESHOLD = 20_000
-"""Objects allocated and not freed between two garbage collections; the default is 700."""
 
 
 def run_worker(options: Namespace) -> int:
@@ -79,7 +75,7 @@ async def work(
     stop = asyncio.Event()
     stop_on_signals(stop)
     # A poll leaves hardly any garbage in cycles, and a worker's heap is large: collections took 6 % of its time.
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    collect_garbage_rarely()
     try:
         await database.open(egresses)
     except BaseException:
