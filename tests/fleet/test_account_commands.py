@@ -190,7 +190,7 @@ def test_refusal_of_an_old_password_does_not_stop_an_account_whose_password_was_
 
     async def refuse(account):
         database = Database(scene.url)
-        await AccountRegistry(database, scene.box).needs_person(account, "wrong password")
+        await AccountRegistry(database, scene.box).needs_person(account.row, "wrong password")
         await database.close()
 
     asyncio.run(refuse(old))

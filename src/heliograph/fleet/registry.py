@@ -104,7 +104,7 @@ class AccountRegistry:
                 found.append(self._account(row))
             except HeliographError as error:
                 _log.error(LogEvent("account.unusable", account=row[0], why=error))
-                await self.set_state(row[0], "needs_person", str(error))
+                await self.needs_person(row, str(error))
         return tuple(found)
 
     async def get(self, account_id: int) -> FleetAccount:
@@ -114,18 +114,13 @@ class AccountRegistry:
             raise StoreError(f"there is no account {account_id}")
         return self._account(rows[0])
 
-    async def set_state(self, account_id: int, state: AccountStatus, reason: str = "") -> None:
-        """Set the state of an account, and why it needs a person."""
-        await self._database.run(
-            "UPDATE account SET state = %s, reason = %s WHERE id = %s", (state, reason[:500], account_id)
-        )
-
-    async def needs_person(self, account: FleetAccount, reason: str) -> None:
-        """Store that an account is not polled until a person acts, unless its password was changed meanwhile."""
+    async def needs_person(self, row: Sequence[Any], reason: str) -> None:
+        """Store that the account of a row is not polled until a person acts, unless its password was changed since."""
+        number, (password, token) = row[0], row[8:10]
         await self._database.run(
             """UPDATE account SET state = 'needs_person', reason = %s WHERE id = %s AND state = ANY(%s)
             AND password IS NOT DISTINCT FROM %s::bytea AND token IS NOT DISTINCT FROM %s::bytea""",
-            (reason[:500], account.id, list(POLLED), *account.row[8:10]),
+            (reason[:500], number, list(POLLED), password, token),
         )
 
     def _account(self, row: Sequence[Any]) -> FleetAccount:

@@ -170,7 +170,7 @@ class ShardDatabase:
 
     async def needs_person(self, account: FleetAccount, reason: str) -> None:
         """Store that an account is not polled until a person has done something."""
-        await self._worker.registry.needs_person(account, reason)
+        await self._worker.registry.needs_person(account.row, reason)
 
     async def room(self, stop: asyncio.Event) -> None:
         """Wait while too much waits to be stored, because what is not asked for is not lost; or until stopped."""
