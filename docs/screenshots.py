@@ -36,11 +36,11 @@ class Picture(NamedTuple):
     path: str = "/"
     name: str = ""
     at: str = ""
-    """What is scrolled to."""
+    """The element that is scrolled to."""
 
     @property
     def file(self) -> str:
-        """What it is called."""
+        """The name of the picture."""
         place = {PHONE: "phone", TABLET: "tablet"}.get(self.size, "desk")
         return f"{self.name or self.scene}-{self.scheme}-{place}.png"
 

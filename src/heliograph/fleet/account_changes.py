@@ -1,4 +1,4 @@
-"""What an operator does to single accounts: list, pause, resume, and store a new password or token.
+"""Changes of single accounts by an operator: pause, resume, a new password or token.
 
 Changes of passwords are in the account's row only, where the worker finds them at its next look. The state of account
 protection belongs to the worker that polls the account, so it is changed only while no worker does.

@@ -56,7 +56,7 @@ class AccountStateStore:
         self._stored: AccountState | None = None
         """The state as committed; None if it has to be read."""
         self._contents: str | None = None
-        """What the last write had of the state beside its session, while that has not changed."""
+        """The state without its session in the last write, while that part has not changed."""
         self._is_busy = False
         self.may_ask_at = 0.0
         """When a request of the previous owner is certainly over, by the database's clock."""

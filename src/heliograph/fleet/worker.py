@@ -256,7 +256,7 @@ def _has_changed(before: FleetAccount, now: FleetAccount) -> bool:
 
 
 def _configured(account: FleetAccount) -> object:
-    """Return what a poller depends on; secrets are compared as texts, because each rotation seals them anew."""
+    """Return the members on which a poller depends; secrets as texts, because each rotation seals them again."""
     given = account.account
     texts = [one and one.reveal() for one in (given.password, given.token)]
     return replace(given, password=_NO_SECRET, token=None), texts, account.egress

@@ -66,7 +66,7 @@ class StateFile:
         self._size = 0
         """The size of the file when it was last read."""
         self.known: _ParsedFile | None = None
-        """What was last read or written; an unchanged file is not parsed again."""
+        """The contents last read or written; an unchanged file is not parsed again."""
         self._finished: tuple[list[list[float]], str] = [], ""
         """The finished buckets of the request count, most of the state, and their JSON text."""
         self._others: tuple[dict[str, Any], str] = {}, ""

@@ -56,7 +56,7 @@ class HeldState(Protocol):
 
 
 class AsyncStateStore(Protocol):
-    """What a `StateStore` with `is_async = True` has besides."""
+    """A `StateStore` with `is_async = True`."""
 
     def known(self) -> AccountState | None:
         """Return a copy of the state without waiting, if this process is its only writer; None if it has to be loaded.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FILE_ERRORS = (StoreError, sqlite3.Error, OSError, OverflowError, UnicodeError)
-"""What an operation of a file may raise."""
+"""Exceptions of an operation of a file."""
 
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has been writing for too long; nothing was stored, try again",
