@@ -126,6 +126,21 @@ def test_fleet_is_filtered_by_account_as_selected(tab, town):
     page.wait_for_url("**/?q=hang&account=south")
 
 
+def test_search_that_was_typed_before_the_script_was_loaded(town, browser):
+    one = watched(browser)
+
+    def type_first(route):
+        one.page.get_by_role("searchbox").fill("haus")
+        route.continue_()
+
+    one.page.route("**/page.js*", type_first)
+    one.page.goto(town.url)
+    one.page.wait_for_url("**/?q=haus")
+    one.page.get_by_role("link", name="Hang").first.wait_for(state="detached")
+    one.page.context.close()
+    assert one.problems == []
+
+
 def test_page_updates_after_events(tab, serving, browser):
     running = serving(SCENES["full-sun"])
     page = tab(running.url)

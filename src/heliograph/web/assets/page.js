@@ -105,17 +105,25 @@ function listen() {
   addEventListener("pagehide", () => events.close(), { once: true });
 }
 
-/** Search while typing. */
+/** The query that a form would send. */
+function queryOf(form) {
+  return String(new URLSearchParams([...new FormData(form)].filter(([, value]) => value)));
+}
+
+/** Search while typing, and for text that was typed before this script was loaded. */
 function searchAsTyped(form) {
   let typing = 0;
-  form.addEventListener("input", () => {
+  const search = () => {
     clearTimeout(typing);
     typing = setTimeout(() => {
-      const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-      history.replaceState(null, "", `${form.getAttribute("action")}?${wanted}`);
+      history.replaceState(null, "", `${form.getAttribute("action")}?${queryOf(form)}`);
       show(location.href).catch(() => showConnectionLost(true));
     }, 200);
-  });
+  };
+  form.addEventListener("input", search);
+  const untouched = form.cloneNode(true);
+  untouched.reset();
+  if (queryOf(form) !== queryOf(untouched)) search();
 }
 
 /** The buttons that need a script: a picture of the chart above, and printing. */
