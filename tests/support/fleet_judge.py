@@ -130,8 +130,8 @@ def lost_samples(run):
 
 def stale_rows(run):
     """Return the samples that were written for a poll with an older token than the account's shard had by then."""
-    rows = run.rows.rows()  # first: every poll that they are of has been seen afterwards
-    epoch, polls, raises, found = run.cloud_epoch(), polls_of(list(run.witness.seen)), run.rows.raises(), []
+    rows = run.rows.rows()  # first: every poll that they are of is among the requests afterwards
+    epoch, polls, raises, found = run.cloud_epoch(), polls_of(run.witness.requests()), run.rows.raises(), []
     for row in rows:
         if row.account in run.moved:
             continue  # its rows of before have the token of another shard

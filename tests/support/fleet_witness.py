@@ -7,6 +7,7 @@ the account, the worker's process and the fencing token. It also relays connecti
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import Counter, defaultdict
@@ -48,9 +49,19 @@ class Witness:
         """While set, responses to logins are held back."""
         self.held: list[tuple[str, str]] = []
         """Account and worker of the logins that are held back now."""
+        self.under_way: dict[int, SeenRequest] = {}
+        """Requests whose response was not passed on yet; they end never, so far."""
         self._in_flight: dict[str, Counter[str]] = defaultdict(Counter)
         self._newest: dict[str, int] = {}
         self._owners: dict[tuple[str, int], str] = {}
+
+    def requests(self) -> list[SeenRequest]:
+        """Return all requests of which a response can have been read; any thread may call this.
+
+        A worker can have read and stored its response before the thread of the witness notes that it was passed on.
+        """
+        under_way = list(self.under_way.values())  # first: a request is noted as seen before it is removed from here
+        return [*under_way, *self.seen]
 
     async def serve(self) -> asyncio.Server:
         """Listen on a free port."""
@@ -75,9 +86,13 @@ class Witness:
         lines, headers = head
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         account, worker, token = headers.get(ACCOUNT, ""), headers.get(WORKER, ""), int(headers.get(TOKEN, 0))
-        call, began, delivered = _call_of(lines[0]), time.monotonic(), False
+        call = _call_of(lines[0])
         is_login = "login" in call.lower()  # the request with the password, not what else opens a session
+        request = SeenRequest(
+            account, worker, token, is_login, time.monotonic(), math.inf, False, call, headers.get(POLL, "")
+        )
         self._begin(account, worker, token)
+        self.under_way[id(request)], is_delivered = request, False
         try:
             kept = [line for line in lines if line.partition(b":")[0].decode("latin-1").lower() not in _OURS]
             up_writer.write(b"\r\n".join(kept) + b"\r\n\r\n" + body)
@@ -93,13 +108,11 @@ class Witness:
                 self.held.remove((account, worker))
             writer.write(b"\r\n".join(up_lines) + b"\r\n\r\n" + response)
             await writer.drain()
-            delivered = True
+            is_delivered = True
         finally:
             self._in_flight[account][worker] -= 1
-            times = began, time.monotonic()
-            self.seen.append(
-                SeenRequest(account, worker, token, is_login, *times, delivered, call, headers.get(POLL, ""))
-            )
+            self.seen.append(request._replace(ended=time.monotonic(), delivered=is_delivered))
+            del self.under_way[id(request)]
 
     def _begin(self, account, worker, token):
         flying = self._in_flight[account]
