@@ -59,8 +59,8 @@ def flatten(rows):
 class BareDatabase:
     """The database without the store: a table of the same columns, in the same database as the store."""
 
-    def __init__(self, execute, inserts, query, table_options):
-        self.inserts, self.query = inserts, query
+    def __init__(self, execute, inserts, query, table_options, checkpoint):
+        self.inserts, self.query, self.checkpoint = inserts, query, checkpoint
         columns = ", ".join(f"{name} DOUBLE PRECISION" for name in METRICS)
         execute(
             "CREATE TABLE bare (series INTEGER NOT NULL, measured_at BIGINT NOT NULL, fetched_at BIGINT NOT NULL, "
@@ -80,7 +80,8 @@ class BareDatabase:
         def query(*arguments):
             return database.execute(*arguments).fetchall()
 
-        return cls(database.execute, {"executemany": insert}, query, "WITHOUT ROWID")
+        checkpoint = partial(query, "PRAGMA wal_checkpoint")
+        return cls(database.execute, {"executemany": insert}, query, "WITHOUT ROWID", checkpoint)
 
     @classmethod
     def postgres(cls, url):
@@ -99,14 +100,16 @@ class BareDatabase:
         def query(statement, values):
             return database.execute(statement.replace("?", "%s"), values).fetchall()
 
-        return cls(database.execute, {"COPY": insert, "binary COPY": partial(insert, binary=True)}, query, "")
+        inserts = {"COPY": insert, "binary COPY": partial(insert, binary=True)}
+        return cls(database.execute, inserts, query, "", partial(database.execute, "CHECKPOINT"))
 
 
-def take_turns(clock, operations, first):
+def take_turns(clock, operations, first, prepare=lambda: None):
     """Return the seconds of each operation; begin with another one each time, which finds the caches cold."""
     times = [0.0] * len(operations)
     for number in range(first, first + len(operations)):
         place = number % len(operations)
+        prepare()
         start = clock()
         operations[place]()
         times[place] = clock() - start
@@ -126,7 +129,8 @@ def measure_writes(store, bare, clock, rounds):
             for number, insert in enumerate(bare.inserts.values()):
                 flat = [(number, *row[1:]) for row in flatten(rows)]
                 operations.append(partial(for_each, insert, [flat[part] for part in parts]))
-            turns.append([duration / count for duration in take_turns(clock, operations, turn)])
+            # Otherwise one of them writes the pages of all to the database file, at random.
+            turns.append([duration / count for duration in take_turns(clock, operations, turn, bare.checkpoint)])
             first += count
         results[str(size)] = compare(turns)
     return results

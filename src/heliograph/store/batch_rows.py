@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from heliograph.errors import StoreError
 from heliograph.metrics import ENERGIES, METRICS
+from heliograph.model import Quality, Status
 from heliograph.store import event_schema, schema
 from heliograph.store.counter_state import counter_state_text
 from heliograph.store.events import clean, event_row, oddity_rows
@@ -41,7 +43,7 @@ def batch_rows(
 def _sample_rows(samples: Sequence[StoredSample], ids: Mapping[Series, int]) -> Rows:
     try:
         return [
-            (ids[series], measured_at, fetched_at, str(quality), status and str(status))
+            (ids[series], measured_at, fetched_at, _TEXTS[quality], status and _TEXTS[status])
             # Twice as fast as merging, for a sample that has every metric.
             + (_every_metric(values) if len(values) == _METRIC_COUNT else _in_order(_NO_METRICS, values))
             for series, measured_at, fetched_at, quality, status, values in samples
@@ -64,6 +66,7 @@ def _clean(text: str | None) -> str | None:
     return text and clean(text)
 
 
+_TEXTS = {one: str(one) for one in chain(Quality, Status)}  # plain texts: a database driver converts no subclass
 _NO_METRICS, _NO_ENERGIES = dict.fromkeys(METRICS), dict.fromkeys(ENERGIES)
 _METRIC_COUNT = len(METRICS)
 _every_metric: Callable[[Mapping[str, float | None]], tuple[float | None, ...]] = itemgetter(*METRICS)

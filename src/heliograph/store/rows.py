@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args
@@ -18,7 +17,7 @@ from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, 
 from heliograph.store.recovery import ROW_ADVICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from heliograph.store.base import HistorySpan, Series
 
@@ -33,24 +32,23 @@ _STATES: dict[str | None, tuple[Quality, Status | None]] = {
 }
 _STATES[None] = Quality.LIVE, Status.ONLINE
 
-_DAY_STATES: dict[str | None, tuple[Quality, bool]] = {
-    f"{quality}{suffix}": (quality, suffix != "") for quality in Quality for suffix in ("", " final")
-}
-_DAY_STATES[None] = Quality.LIVE, True
+_DAY_STATES = {f"{quality}{suffix}": (quality, suffix != "") for quality in Quality for suffix in ("", " final")}
+_DAY_STATES[""] = Quality.LIVE, True
 
 
-class _Dates(dict[str, date]):
-    """Dates by their stored text; a lookup is three times as fast as parsing."""
+class _DatedStates(dict[str, tuple[date, Quality, bool]]):
+    """Date, quality and whether it is final by `schema.DAY`; a lookup is three times as fast as parsing."""
 
-    def __missing__(self, text: Any) -> date:
+    def __missing__(self, text: Any) -> tuple[date, Quality, bool]:
+        day, _, state = str(text).partition(" ")
         try:
-            found = self[text] = date.fromisoformat(text)
-        except (ValueError, TypeError):
-            raise UnreadableRow(f"the store contains a day that is none: {text!r}; {ROW_ADVICE}") from None
+            found = self[text] = (date.fromisoformat(day), *_DAY_STATES[state])
+        except ValueError:
+            raise UnreadableRow(f"the store contains a day that is none: {day!r}; {ROW_ADVICE}") from None
         return found
 
 
-_DATES = _Dates()
+_DATED_STATES = _DatedStates()
 
 
 def samples_from_rows(series: Series, names: Sequence[str], rows: Rows) -> list[StoredSample]:
@@ -59,7 +57,7 @@ def samples_from_rows(series: Series, names: Sequence[str], rows: Rows) -> list[
 
 
 def days_from_rows(series: Series, names: Sequence[str], rows: Rows) -> list[Day]:
-    """Return the days of a series from rows of day, time written, `schema.DAY_STATE` and values."""
+    """Return the days of a series from rows of `schema.DAY`, time written and values."""
     return _build(_day_builders(tuple(names)), series, rows)
 
 
@@ -80,11 +78,11 @@ _OUTCOMES = frozenset(get_args(QueryOutcome))
 
 def _build(builders: Builders[_T], series: Series, rows: Rows) -> list[_T]:
     try:
-        with collector_paused():
+        with GarbageCollectionPaused():
             try:
                 return builders.complete(series, rows)
             except TypeError:  # there is a gap, or a value that is no number
-                _check_numbers(rows)
+                _check_numbers(rows, builders.first_value)
                 return builders.any(series, rows)
     except KeyError as error:
         (words,) = error.args
@@ -93,30 +91,33 @@ def _build(builders: Builders[_T], series: Series, rows: Rows) -> list[_T]:
         ) from None
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector while rows are built.
+class GarbageCollectionPaused:
+    """Pauses the garbage collector while rows are built or written.
 
-    None of them is garbage, and it would traverse them about ten times.
+    None of them is garbage, and it would traverse them about ten times. A class, because `contextmanager` takes a
+    microsecond more, and the rows of a poll thirty.
     """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
+
+    __slots__ = ("_was_enabled",)
+
+    def __enter__(self) -> None:
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._was_enabled:
             gc.enable()
 
 
-def _check_numbers(rows: Rows) -> None:
-    """Check that the values of rows are numbers or gaps: SQLite accepts a text from another program."""
-    for column in list(zip(*rows, strict=True))[_FIRST_VALUE:]:
+def _check_numbers(rows: Rows, first: int) -> None:
+    """Check that the values from `first` on are numbers or gaps: SQLite accepts a text from another program."""
+    for column in list(zip(*rows, strict=True))[first:]:
         try:
             sum(column, 0.0)  # a third of the time of looking at each type; counting gaps takes an eighth
         except TypeError:
             if column.count(None) == len(column) or _are_numbers(column):
                 continue
-            values = next(row[_FIRST_VALUE:] for row in rows if not _are_numbers(row[_FIRST_VALUE:]))
+            values = next(row[first:] for row in rows if not _are_numbers(row[first:]))
             raise UnreadableRow(
                 f"the store contains a value that is no number: {[*values]!r:.80}; {ROW_ADVICE}"
             ) from None
@@ -126,7 +127,6 @@ def _are_numbers(values: Iterable[Any]) -> bool:
     return _NUMBERS.issuperset(map(type, values))
 
 
-_FIRST_VALUE = 3
 _NUMBERS = frozenset({float, type(None)})
 
 
@@ -137,6 +137,8 @@ class Builders(NamedTuple, Generic[_T]):
     """For rows with a number for every value: adds them up, so that it raises `TypeError` for anything else."""
     any: Callable[[Series, Rows], list[_T]]
     """For rows whose values were checked."""
+    first_value: int
+    """The place of the first value in a row."""
 
 
 @cache
@@ -155,12 +157,11 @@ def _sample_builders(names: tuple[str, ...]) -> Builders[StoredSample]:
 def _day_builders(names: tuple[str, ...]) -> Builders[Day]:
     return _builders(
         names,
-        "day, written_at, state",
-        "new(row_type, (series, dates[day], values, quality, final, written_at, nothing))",
-        "quality, final",
+        "state, written_at",
+        "new(row_type, (series, day, values, quality, final, written_at, nothing))",
+        "day, quality, final",
         row_type=Day,
-        dates=_DATES,
-        states=_DAY_STATES,
+        states=_DATED_STATES,
         nothing=frozenset(),
     )
 
@@ -183,7 +184,8 @@ def _builders(names: tuple[str, ...], columns: str, row: str, state: str, **cons
     head = f"lambda series, rows, new=tuple.__new__, {', '.join(f'{name}={name}' for name in constants)}: "
     build = f"{row.replace('values', values)} {each} for {state} in [states[state]]"
     complete, either = (f"{head}[{build}{check}]" for check in (f" for _ in [{total}]", ""))
-    return Builders(eval(complete, constants), eval(either, constants))  # noqa: S307 - the names of metrics, quoted
+    first_value = columns.count(",") + 1
+    return Builders(eval(complete, constants), eval(either, constants), first_value)  # noqa: S307 - quoted names
 
 
 _SHARED_KEYS_FROM = 6

@@ -199,11 +199,11 @@ SAMPLE_STATE = (
     "ELSE coalesce(quality, '') || ' ' || coalesce(status, '') END"
 )
 """Quality and status as one column, NULL for the usual ones: a driver makes an object of every text it returns."""
-DAY_STATE = (
-    "CASE WHEN quality = 'live' AND final = 1 THEN NULL "
-    "ELSE coalesce(quality, '') || CASE final WHEN 1 THEN ' final' ELSE '' END END"
+DAY = (
+    "CASE WHEN quality = 'live' AND final = 1 THEN CAST(day AS TEXT) "
+    "ELSE CAST(day AS TEXT) || ' ' || coalesce(quality, '') || CASE final WHEN 1 THEN ' final' ELSE '' END END"
 )
-"""Quality of a day and whether it is final, in the same way."""
+"""A day, followed by its quality and whether it is final if these are not the usual ones."""
 _SAMPLE = ", ".join(("measured_at", "fetched_at", SAMPLE_STATE, *METRICS))
 
 _MEASUREMENT = "measurement.measured_at, measurement.fetched_at, layout.names, measurement.contents"
@@ -263,8 +263,8 @@ def select_samples(metrics: Sequence[str]) -> str:
 
 
 def select_days(energies: Sequence[str]) -> str:
-    """Return a query of days: day, time written, state, and each of these energies."""
-    columns = ", ".join(("CAST(day AS TEXT)", "written_at", DAY_STATE, *_known(energies, ENERGIES)))
+    """Return a query of days: `DAY`, time written, and each of these energies."""
+    columns = ", ".join((DAY, "written_at", *_known(energies, ENERGIES)))
     return f"SELECT {columns} FROM day {_OF_SERIES} AND day >= ? AND day <= ? ORDER BY day"
 
 

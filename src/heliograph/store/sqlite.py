@@ -29,7 +29,7 @@ from heliograph.store.recovery import (
     remove_database,
     repair_command,
 )
-from heliograph.store.rows import collector_paused
+from heliograph.store.rows import GarbageCollectionPaused
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 from heliograph.store.sqlite_file import FILE_ERRORS, file_identity, make_private, raise_store_error, store_errors
@@ -171,7 +171,7 @@ class SqliteStore(SqlStore):
     def _read_as(self, build: Build[_T], statement: str, values: Sequence[Any]) -> list[_T]:
         def read() -> list[_T]:
             self._check_file()
-            with collector_paused():  # also while rows are fetched: from a file that takes milliseconds
+            with GarbageCollectionPaused():  # also while rows are fetched: from a file that takes milliseconds
                 return build(self._run(statement, values))
 
         return self._run_locked(read)
@@ -265,7 +265,8 @@ class SqliteStore(SqlStore):
         """Do nothing: SQLite allows one writer at a time."""
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
-        # A statement of many rows takes a sixth less time for each; each is merged with the rows before it.
+        # A statement of many rows takes a sixth less time for each; each is merged with the rows before it. One of few
+        # rows takes longer than as many of one row.
         many = len(rows) - len(rows) % _ROWS_OF_STATEMENT
         for start in range(0, many, _ROWS_OF_STATEMENT):
             part = rows[start : start + _ROWS_OF_STATEMENT]
