@@ -257,7 +257,7 @@ def measure(folder: Path, *, quick: bool) -> list[str]:
     lines += cold_start(3 if quick else 11, certificate, authority, folder)
     lines += ["", "### A fleet: 200 accounts x 5 calls at 100 ms", *fleet(1 if quick else 3)]
     lines += ["", "### Many accounts, one collector", *many_accounts(folder, quick=quick)]
-    return [*lines, "", "### The store beside the bare database", *store.tables(run, 3 if quick else 7)]
+    return [*lines, "", "### The store beside the bare database", *store.tables(run, 3 if quick else 21)]
 
 
 def simulate_periods(*, quick: bool) -> list[str]:
