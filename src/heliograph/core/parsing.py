@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
 from math import isfinite
 from typing import Any
 
-# A number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "239.4V", "-12.5", "+0.0".
-# Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts. The optional groups
-# are not: Python 3.11.2 would include a failed attempt in the number ("0E").
-_QUANTITY = re.compile(r"([+-]?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
 _MAX_LENGTH = 64
 """Characters of the longest text that is parsed as a number."""
 
@@ -61,10 +58,18 @@ _MAX_OFFSET = 14.0
 """Hours of the largest UTC offset in use."""
 
 
+@cache
+def _quantity() -> re.Pattern[str]:
+    """Return the pattern of a number and its suffix: "57%", "230(W)", "2.56 MWh", "0.1 kWh", "-12.5", "+0.0"."""
+    # Possessive, so that no text makes it backtrack: a slow match would hold the GIL of all accounts. The optional
+    # groups are not: Python 3.11.2 would include a failed attempt in the number ("0E"). Compiled on first use.
+    return re.compile(r"([+-]?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)\s*+\(?+\s*+([A-Za-z%°℃]*+)\s*+\)?+")
+
+
 def _parts(value: Any) -> tuple[float, str] | None:
     if isinstance(value, str):
         written = value.strip()
-        match = _QUANTITY.fullmatch(written) if len(written) <= _MAX_LENGTH else None
+        match = _quantity().fullmatch(written) if len(written) <= _MAX_LENGTH else None
         if match is None:
             return None
         number, suffix = float(match[1]), match[2]
