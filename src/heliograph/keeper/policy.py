@@ -19,13 +19,13 @@ from heliograph.errors import (
     Throttled,
     Unreachable,
 )
+from heliograph.keeper.budget import Backoff, BackoffKind, Budget
 from heliograph.keeper.limits import DAY, Limits
 from heliograph.keeper.state import BUCKET_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heliograph.keeper.budget import BackoffKind, Budget
     from heliograph.keeper.state import AccountState
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -322,8 +322,6 @@ def _back_off(state: AccountState, now: float, kind: BackoffKind, wait: float, r
 
 def budget(state: AccountState, now: float, limits: Limits) -> Budget:
     """Return the report of an account: used and remaining requests, and the current back-off."""
-    from heliograph.keeper.budget import Backoff, Budget  # noqa: PLC0415 - calls need no report
-
     pause = None
     if kind := _active_backoff(state, now):
         pause = Backoff(kind=kind, until=_datetime(state.pause_until), why=state.pause_why)  # type: ignore[arg-type]
