@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import month
@@ -25,6 +26,7 @@ import store
 import year
 
 HERE = Path(__file__).parent
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 MEASURED_MARKERS = ("<!-- measured -->", "<!-- end -->")
 SIMULATED_MARKERS = ("<!-- simulated -->", "<!-- end of the simulated -->")
@@ -88,7 +90,7 @@ def record_responses() -> dict[str, str]:
 def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, responses: Path | None = None):
     """Run the pre-rendered cloud during the block, and yield its URL."""
     arguments = [sys.executable, str(HERE / "stub.py"), str(responses or RESPONSES), str(latency), *(certificate or ())]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_pin(-1))  # noqa: PLW1509 - no threads here
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=partial(pin, -1))  # noqa: PLW1509 - no threads here
     port = process.stdout.readline().strip()
     try:
         yield f"{'https' if certificate else 'http'}://localhost:{port}/"
@@ -97,21 +99,18 @@ def cloud(latency: float = 0.0, certificate: tuple[str, str] | None = None, resp
         process.wait()
 
 
-def _pin(core: int):
-    """Return a `preexec_fn` that pins a child process to one core, or None if the system cannot."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    cores = sorted(os.sched_getaffinity(0))
-    return lambda: os.sched_setaffinity(0, {cores[core]})
+def pin(core: int) -> None:
+    """Pin this process, and those it starts, to one core, if the system can."""
+    if CORES:
+        os.sched_setaffinity(0, {CORES[core]})
 
 
 def run(script: str, *arguments: str, **environment: str) -> dict[str, float]:
-    """Run a script in a process on the first core; return the JSON it prints and the wall and CPU time it used."""
+    """Run a script in a process; return the JSON it prints and the wall and CPU time it used."""
     start, before = time.perf_counter(), os.times()
     result = subprocess.run(
         [sys.executable, *([str(HERE / script)] if script.endswith(".py") else ["-c", script]), *arguments],
         env={**os.environ, **environment},
-        preexec_fn=_pin(0),
         capture_output=True,
         text=True,
         check=False,
@@ -288,6 +287,8 @@ if __name__ == "__main__":
     parser.add_argument("--only-many", action="store_true", help="only the table of many accounts")
     parser.add_argument("--only-calls", action="store_true", help="only the tables of one call, repeated")
     options = parser.parse_args()
+    if not options.simulate:
+        pin(0)  # not by a `preexec_fn`, which would copy this process for each client, within its time
     if options.only_calls:
         with tempfile.TemporaryDirectory() as folder_name:
             prepare_responses(Path(folder_name))

@@ -6,12 +6,12 @@ The functions that build a row are generated for the selected names, because a d
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args
 
+from heliograph.core.garbage import garbage_collection_paused
 from heliograph.model import Quality, Status
 from heliograph.store.base import Day, QueryOutcome, QueryRecord, StoredSample, UnreadableRow
 from heliograph.store.recovery import ROW_ADVICE
@@ -78,7 +78,7 @@ _OUTCOMES = frozenset(get_args(QueryOutcome))
 
 def _build(builders: Builders[_T], series: Series, rows: Rows) -> list[_T]:
     try:
-        with GarbageCollectionPaused():
+        with garbage_collection_paused:
             try:
                 return builders.complete(series, rows)
             except TypeError:  # there is a gap, or a value that is no number
@@ -89,24 +89,6 @@ def _build(builders: Builders[_T], series: Series, rows: Rows) -> list[_T]:
         raise UnreadableRow(
             f"the store contains a value that this version does not know: {words!r}; {ROW_ADVICE}"
         ) from None
-
-
-class GarbageCollectionPaused:
-    """Pauses the garbage collector while rows are built or written.
-
-    None of them is garbage, and it would traverse them about ten times. A class, because `contextmanager` takes a
-    microsecond more, and the rows of a poll thirty.
-    """
-
-    __slots__ = ("_was_enabled",)
-
-    def __enter__(self) -> None:
-        self._was_enabled = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        if self._was_enabled:
-            gc.enable()
 
 
 def _check_numbers(rows: Rows, first: int) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from heliograph.core.garbage import garbage_collection_paused
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.metrics import ENERGIES, METRICS
@@ -30,7 +31,7 @@ from heliograph.store.counter_state import parse_counter_state
 from heliograph.store.events import EventStore
 from heliograph.store.imports import ImportStore
 from heliograph.store.measurements import measured_at
-from heliograph.store.rows import GarbageCollectionPaused, days_from_rows, queries_from_rows, samples_from_rows
+from heliograph.store.rows import days_from_rows, queries_from_rows, samples_from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -154,7 +155,7 @@ class SqlStore(ImportStore, EventStore):
         self._run_locked(lambda: self._write(batch))
 
     def _write(self, batch: Batch) -> None:
-        with self._transaction(), GarbageCollectionPaused():
+        with self._transaction(), garbage_collection_paused:
             ids, layouts = self._write_rows(batch)
         self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
 

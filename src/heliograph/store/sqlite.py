@@ -15,6 +15,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from heliograph.core import files
+from heliograph.core.garbage import garbage_collection_paused
 from heliograph.errors import StoreError, StoreInUse
 from heliograph.eventlog import LogEvent
 from heliograph.store.copying import readable, recent_batches
@@ -29,7 +30,6 @@ from heliograph.store.recovery import (
     remove_database,
     repair_command,
 )
-from heliograph.store.rows import GarbageCollectionPaused
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
 from heliograph.store.sqlite_file import FILE_ERRORS, file_identity, make_private, raise_store_error, store_errors
@@ -171,7 +171,7 @@ class SqliteStore(SqlStore):
     def _read_as(self, build: Build[_T], statement: str, values: Sequence[Any]) -> list[_T]:
         def read() -> list[_T]:
             self._check_file()
-            with GarbageCollectionPaused():  # also while rows are fetched: from a file that takes milliseconds
+            with garbage_collection_paused:  # also while rows are fetched: from a file that takes milliseconds
                 return build(self._run(statement, values))
 
         return self._run_locked(read)
