@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -12,6 +13,8 @@ from heliograph.fleet.database import Database
 from heliograph.fleet.fence import LOCK_FENCE, ShardLost, ShardToken, raise_token
 from heliograph.fleet.permits import REQUEST_SECONDS, RequestCount, StateWrite
 from heliograph.fleet.registry import move_account
+from heliograph.fleet.sample_writer import FencedStore
+from heliograph.store import postgres
 from support.fleet_database import Owner, until_waiting
 
 
@@ -41,6 +44,37 @@ def test_raise_token_of_an_unknown_shard_is_refused(fleet):
             return await one.take()
 
     assert asyncio.run(raises()) is False
+
+
+def test_raise_token_does_not_wait_for_a_worker_that_is_paused_within_a_transaction_of_samples(fleet, monkeypatch):
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.3)
+
+    async def raises():
+        async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
+            await old.take()
+            with FencedStore(fleet.url) as store, suppress(psycopg.Error), store._transaction():
+                assert store._run(LOCK_FENCE.replace("%s", "?"), [[1], [1]]) == [(1, 1)]
+                taken = await asyncio.wait_for(new.take(), 20)
+                store._run("SELECT 1")
+            return taken
+
+    assert asyncio.run(raises()) is True
+
+
+def test_raise_token_does_not_wait_for_a_worker_that_is_paused_within_another_transaction(fleet, monkeypatch):
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.3)
+
+    async def raises():
+        async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
+            await old.take()
+            with suppress(StoreError):
+                async with old.database.transaction() as run:
+                    await run(LOCK_FENCE, [[1], [1]])
+                    taken = await asyncio.wait_for(new.take(), 20)
+                    await run("SELECT 1")
+            return taken
+
+    assert asyncio.run(raises()) is True
 
 
 def test_write_with_a_stale_token_writes_nothing(fleet):

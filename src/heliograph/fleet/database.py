@@ -11,6 +11,7 @@ import psycopg
 
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import StoreError
+from heliograph.store import postgres
 from heliograph.store.postgres import connection_parameters, first_line
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ class Database:
         self.clock = clock or DatabaseClock()
         self._parameters = {**_KEEPALIVES, "application_name": application, **connection_parameters(url)}
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
-        self._timeout = f"-c statement_timeout={round(statement_seconds * 1000)} -c datestyle=iso"
+        self._timeouts = (
+            f"-c statement_timeout={round(statement_seconds * 1000)} "
+            f"-c idle_in_transaction_session_timeout={round(postgres.IDLE_SECONDS * 1000)} -c datestyle=iso"
+        )
         self._lock = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
 
@@ -144,7 +148,7 @@ class Database:
         if self._connection is None or self._connection.closed:
             parameters = {
                 **self._parameters,
-                "options": f"{self._parameters.get('options', '')} {self._timeout}".strip(),
+                "options": f"{self._parameters.get('options', '')} {self._timeouts}".strip(),
             }
             connection = await psycopg.AsyncConnection.connect(autocommit=True, **parameters)
             await connection.execute("SET search_path TO heliograph")
