@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from _thread import allocate_lock  # `threading` would be imported for this lock only
+from _thread import RLock  # `threading` would be imported for this lock only
 
 
 class _GarbageCollectionPause:
@@ -17,7 +17,8 @@ class _GarbageCollectionPause:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = allocate_lock()
+        # A finaliser that a collection runs, or a signal handler, may pause again while its thread has the lock.
+        self._lock = RLock()
         self._count = 0
 
     def __enter__(self) -> None:
