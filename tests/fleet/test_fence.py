@@ -9,12 +9,13 @@ import psycopg
 import pytest
 
 from heliograph.errors import StoreError
+from heliograph.fleet import sample_writer, worker_database
 from heliograph.fleet.database import Database
 from heliograph.fleet.fence import LOCK_FENCE, ShardLost, ShardToken, raise_token
+from heliograph.fleet.figures import WorkerFigures
 from heliograph.fleet.permits import REQUEST_SECONDS, RequestCount, StateWrite
 from heliograph.fleet.registry import move_account
 from heliograph.fleet.sample_writer import FencedStore
-from heliograph.store import postgres
 from support.fleet_database import Owner, until_waiting
 
 
@@ -46,35 +47,48 @@ def test_raise_token_of_an_unknown_shard_is_refused(fleet):
     assert asyncio.run(raises()) is False
 
 
-def test_raise_token_does_not_wait_for_a_worker_that_is_paused_within_a_transaction_of_samples(fleet, monkeypatch):
-    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.3)
+async def taken_while_paused(owner):
+    """Return whether the shard is taken while its last owner says nothing more within a transaction."""
+    return await asyncio.wait_for(owner.take(), 20)
+
+
+def test_raise_token_does_not_wait_for_a_worker_that_is_paused_while_it_writes_samples(fleet, monkeypatch):
+    monkeypatch.setattr(sample_writer, "IDLE_SECONDS", 0.3)
 
     async def raises():
         async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
             await old.take()
             with FencedStore(fleet.url) as store, suppress(psycopg.Error), store._transaction():
                 assert store._run(LOCK_FENCE.replace("%s", "?"), [[1], [1]]) == [(1, 1)]
-                taken = await asyncio.wait_for(new.take(), 20)
-                store._run("SELECT 1")
+                taken = await taken_while_paused(new)
             return taken
 
     assert asyncio.run(raises()) is True
 
 
-def test_raise_token_does_not_wait_for_a_worker_that_is_paused_within_another_transaction(fleet, monkeypatch):
-    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.3)
+def test_raise_token_does_not_wait_for_a_worker_that_is_paused_while_it_writes_permits(fleet, monkeypatch):
+    monkeypatch.setattr(worker_database, "IDLE_SECONDS", 0.3)
 
     async def raises():
         async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
             await old.take()
+            worker = worker_database.WorkerDatabase(fleet.url, fleet.box, "a", None, WorkerFigures())
             with suppress(StoreError):
-                async with old.database.transaction() as run:
-                    await run(LOCK_FENCE, [[1], [1]])
-                    taken = await asyncio.wait_for(new.take(), 20)
-                    await run("SELECT 1")
+                async with worker.permit_database.transaction() as run:
+                    assert await run(LOCK_FENCE, [[1], [1]]) == [(1, 1)]
+                    taken = await taken_while_paused(new)
+            await worker.close()
             return taken
 
     assert asyncio.run(raises()) is True
+
+
+def test_transaction_that_locks_no_fence_may_be_idle(fleet):
+    async def limit():
+        async with Owner(fleet, "a", 1) as owner:
+            return await owner.database.run("SHOW idle_in_transaction_session_timeout")
+
+    assert asyncio.run(limit()) == [("0",)]
 
 
 def test_write_with_a_stale_token_writes_nothing(fleet):

@@ -11,7 +11,6 @@ import psycopg
 
 from heliograph.core.redact import SecretMasker
 from heliograph.errors import StoreError
-from heliograph.store import postgres
 from heliograph.store.postgres import connection_parameters, first_line
 
 if TYPE_CHECKING:
@@ -72,10 +71,12 @@ class Database:
         application: str = "heliograph fleet",
         clock: DatabaseClock | None = None,
         statement_seconds: float = 60.0,
+        idle_seconds: float = 0.0,
     ) -> None:
         """Parse the URL; raises `ConfigError` for an invalid one.
 
-        `clock` is shared with other connections; `statement_seconds` is the time-out of a statement.
+        `clock` is shared with other connections; `statement_seconds` is the time-out of a statement, and `idle_seconds`
+        that of a transaction between two statements, 0 for none.
         """
         self.url = url
         self.clock = clock or DatabaseClock()
@@ -83,7 +84,7 @@ class Database:
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
         self._timeouts = (
             f"-c statement_timeout={round(statement_seconds * 1000)} "
-            f"-c idle_in_transaction_session_timeout={round(postgres.IDLE_SECONDS * 1000)} -c datestyle=iso"
+            f"-c idle_in_transaction_session_timeout={round(idle_seconds * 1000)} -c datestyle=iso"
         )
         self._lock = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None

@@ -31,6 +31,12 @@ class ShardLost(HeliographError):
         super().__init__(f"shard {held.shard} {message}; nothing was sent or stored")
 
 
+IDLE_SECONDS = 10.0
+"""Seconds after which the server ends a transaction in which a worker says nothing more.
+
+The machine of the worker may be suspended, and the next owner of its shards waits for the locks.
+"""
+
 LOCK_FENCE = """SELECT fence.shard, fence.token FROM fence
     JOIN unnest(%s::int[], %s::bigint[]) AS held(shard, token) ON fence.shard = held.shard AND fence.token = held.token
     ORDER BY fence.shard FOR SHARE OF fence"""

@@ -12,7 +12,7 @@ from heliograph.errors import ConfigError, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.fleet.database import Database, boot_time
 from heliograph.fleet.egress import EgressLimit, PacedStateStore
-from heliograph.fleet.fence import ShardToken, raise_token
+from heliograph.fleet.fence import IDLE_SECONDS, ShardToken, raise_token
 from heliograph.fleet.permits import PermitWriter
 from heliograph.fleet.registry import AccountRegistry
 from heliograph.fleet.sample_writer import MAX_WAITING, FencedStore, SampleWriter
@@ -73,7 +73,7 @@ class WorkerDatabase:
     ) -> None:
         self.figures = figures
         self.box = box
-        self.permit_database = Database(url, application="heliograph fleet permits")
+        self.permit_database = Database(url, application="heliograph fleet permits", idle_seconds=IDLE_SECONDS)
         self.database = Database(url, application="heliograph fleet accounts")
         self.database.clock = self.permit_database.clock
         self.clock = FleetClock(self.permit_database.clock)

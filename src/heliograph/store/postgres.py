@@ -38,9 +38,6 @@ _SCHEMA_LOCK = 0x48656C696F
 """Advisory lock for checking and creating tables."""
 _CHANGES_LOCK = 0x4E756D626572
 """Advisory lock for numbering changes: numbers increase in the order in which they become visible."""
-IDLE_SECONDS = 10.0
-"""Seconds after which the server ends a transaction whose program says nothing more: its machine may be suspended, and
-others wait for its locks."""
 _CONNECT_SECONDS = 10
 _NEW_CHANGE_TABLE = """CREATE TABLE new_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, series integer NOT NULL, since bigint NOT NULL,
@@ -111,7 +108,6 @@ class PostgresStore(SqlStore):
         self._database = psycopg.connect(autocommit=True, **self._parameters)
         try:
             self._run("SELECT set_config('lock_timeout', ?, false)", (f"{round(self._patience * 1000)}ms",))
-            self._run(f"SET idle_in_transaction_session_timeout TO {round(IDLE_SECONDS * 1000)}")
             self._run("SET search_path TO heliograph")
             self._run("SET datestyle TO iso")
             self._run("SELECT pg_advisory_lock(?)", (_SCHEMA_LOCK,))
