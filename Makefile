@@ -35,8 +35,8 @@ $(VENV)/ready-ha: requirements/homeassistant-3.13.txt requirements/homeassistant
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-quick: $(VENV)/ready  ## without the tests marked slow
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+quick: $(VENV)/ready  ## without the tests marked slow, in under a minute; tests of 2 s or more are named at the end
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --durations 10 --durations-min 2
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python tools/structure.py
