@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import time
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
 
 from heliograph.errors import StoreError
-from heliograph.fleet import sample_writer, worker_database
+from heliograph.fleet import fence
 from heliograph.fleet.database import Database
 from heliograph.fleet.fence import LOCK_FENCE, ShardLost, ShardToken, raise_token
 from heliograph.fleet.figures import WorkerFigures
 from heliograph.fleet.permits import REQUEST_SECONDS, RequestCount, StateWrite
 from heliograph.fleet.registry import move_account
 from heliograph.fleet.sample_writer import FencedStore
+from heliograph.fleet.worker_database import WorkerDatabase
 from support.fleet_database import Owner, until_waiting
 
 
@@ -47,48 +49,88 @@ def test_raise_token_of_an_unknown_shard_is_refused(fleet):
     assert asyncio.run(raises()) is False
 
 
-async def taken_while_paused(owner):
-    """Return whether the shard is taken while its last owner says nothing more within a transaction."""
-    return await asyncio.wait_for(owner.take(), 20)
+async def while_paused(fleet, pause):
+    """Return how long a new owner waits for the shard of one that is paused in `pause`, a transaction it has begun."""
+    async with Owner(fleet, "a", 1) as old:
+        await old.take()
+        workers = [WorkerDatabase(fleet.url, fleet.box, name, None, WorkerFigures()) for name in ("a", "b")]
+        with suppress(StoreError, psycopg.Error):
+            async with pause(fleet, workers[0]):
+                began = time.monotonic()
+                assert await asyncio.wait_for(workers[1].take(ShardToken(1, 3)), 30) is not None
+                seconds = time.monotonic() - began
+        for one in workers:
+            await one.close()
+        return seconds
 
 
-def test_raise_token_does_not_wait_for_a_worker_that_is_paused_while_it_writes_samples(fleet, monkeypatch):
-    monkeypatch.setattr(sample_writer, "IDLE_SECONDS", 0.3)
-
-    async def raises():
-        async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
-            await old.take()
-            with FencedStore(fleet.url) as store, suppress(psycopg.Error), store._transaction():
-                assert store._run(LOCK_FENCE.replace("%s", "?"), [[1], [1]]) == [(1, 1)]
-                taken = await taken_while_paused(new)
-            return taken
-
-    assert asyncio.run(raises()) is True
+@asynccontextmanager
+async def between_two_statements(fleet, worker):
+    async with worker.permit_database.transaction() as run:
+        assert await run(LOCK_FENCE, [[1], [1]]) == [(1, 1)]
+        yield
 
 
-def test_raise_token_does_not_wait_for_a_worker_that_is_paused_while_it_writes_permits(fleet, monkeypatch):
-    monkeypatch.setattr(worker_database, "IDLE_SECONDS", 0.3)
-
-    async def raises():
-        async with Owner(fleet, "a", 1) as old, Owner(fleet, "b", 2) as new:
-            await old.take()
-            worker = worker_database.WorkerDatabase(fleet.url, fleet.box, "a", None, WorkerFigures())
-            with suppress(StoreError):
-                async with worker.permit_database.transaction() as run:
-                    assert await run(LOCK_FENCE, [[1], [1]]) == [(1, 1)]
-                    taken = await taken_while_paused(new)
-            await worker.close()
-            return taken
-
-    assert asyncio.run(raises()) is True
+@asynccontextmanager
+async def within_a_pipeline(fleet, worker):
+    async with worker.permit_database.pipeline() as connection:
+        await connection.execute(LOCK_FENCE, [[1], [1]])
+        assert await (await connection.execute("SELECT 1")).fetchall() == [(1,)]  # what was sent is executed
+        yield
 
 
-def test_transaction_that_locks_no_fence_may_be_idle(fleet):
-    async def limit():
-        async with Owner(fleet, "a", 1) as owner:
-            return await owner.database.run("SHOW idle_in_transaction_session_timeout")
+@asynccontextmanager
+async def writing_samples(fleet, worker):
+    with FencedStore(fleet.url) as store, store._transaction():
+        assert store._run(LOCK_FENCE.replace("%s", "?"), [[1], [1]]) == [(1, 1)]
+        yield
 
-    assert asyncio.run(limit()) == [("0",)]
+
+@asynccontextmanager
+async def copying_samples(fleet, worker):
+    with psycopg.connect(fleet.url) as connection:
+        connection.execute("SET search_path TO heliograph")
+        assert connection.execute(LOCK_FENCE, [[1], [1]]).fetchall() == [(1, 1)]
+        with connection.cursor().copy("COPY tenant (name) FROM STDIN") as copy:
+            copy.write("one\n")
+            yield
+
+
+@asynccontextmanager
+async def before_another_owner(fleet, worker):
+    """Another new owner waits already for the paused one."""
+    async with Owner(fleet, "c", 2) as other, between_two_statements(fleet, worker):
+        waiting = asyncio.ensure_future(other.take())
+        await until_waiting(fleet)
+        yield
+        await waiting
+
+
+PAUSES = [between_two_statements, within_a_pipeline, writing_samples, copying_samples, before_another_owner]
+
+
+@pytest.mark.parametrize("pause", PAUSES)
+def test_take_does_not_wait_for_a_worker_that_is_paused_in_a_transaction(fleet, pause):
+    assert asyncio.run(while_paused(fleet, pause)) < 10
+
+
+def test_take_waits_for_a_transaction_that_the_server_is_busy_with(fleet, monkeypatch):
+    monkeypatch.setattr(fence, "PAUSED_SECONDS", 0.1)
+    account = fleet.add_account()
+    lock = "SELECT FROM heliograph.fence WHERE shard = 1 FOR SHARE"
+    write = f"{lock}; SELECT pg_sleep(1); INSERT INTO heliograph.permit VALUES ({account}, 1, 1, 7)"
+
+    @asynccontextmanager
+    async def busy(fleet, worker):
+        async with await psycopg.AsyncConnection.connect(fleet.url, autocommit=True) as connection:
+            writing = asyncio.ensure_future(connection.execute(write))
+            while not fleet.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110 - the state of another process
+                await asyncio.sleep(0.01)
+            yield
+            await writing
+
+    assert asyncio.run(while_paused(fleet, busy)) > 0.5
+    assert permits(fleet) == [(account, 1, True)]
 
 
 def test_write_with_a_stale_token_writes_nothing(fleet):

@@ -267,9 +267,22 @@ class FleetRun:
         while not (found := condition()):
             if time.monotonic() > deadline:
                 ends = "\n".join(f"--- {one.name}\n{one.text()[-1500:]}" for one in (*self.workers, *self.ended))
-                raise AssertionError(f"not within {seconds} s: {what}\n{ends}")
+                raise AssertionError(f"not within {seconds} s: {what}\n{self.database_activity()}\n{ends}")
             time.sleep(0.1)
         return found
+
+    def database_activity(self):
+        """Return the owners of the shards, the jobs, and what each connection does or waits for, as text."""
+        questions = (
+            "SELECT shard, token, owner, taken_at FROM heliograph.fence ORDER BY shard",
+            """SELECT pid, pg_blocking_pids(pid), application_name, state, wait_event, xact_start, query
+            FROM pg_stat_activity WHERE backend_type = 'client backend'""",
+            "SELECT * FROM procrastinate.procrastinate_jobs ORDER BY id",
+        )
+        try:
+            return "\n".join(f"{row}" for question in questions for row in self.query(question))
+        except psycopg.Error as error:
+            return f"the database: {error}"
 
     def wait_for_all_polled(self, seconds=60):
         """Wait until every account was asked since now."""

@@ -71,23 +71,23 @@ class Database:
         application: str = "heliograph fleet",
         clock: DatabaseClock | None = None,
         statement_seconds: float = 60.0,
-        idle_seconds: float = 0.0,
     ) -> None:
         """Parse the URL; raises `ConfigError` for an invalid one.
 
-        `clock` is shared with other connections; `statement_seconds` is the time-out of a statement, and `idle_seconds`
-        that of a transaction between two statements, 0 for none.
+        `clock` is shared with other connections; `statement_seconds` is the time-out of a statement.
         """
         self.url = url
         self.clock = clock or DatabaseClock()
         self._parameters = {**_KEEPALIVES, "application_name": application, **connection_parameters(url)}
         self._secrets = SecretMasker(str(value) for name, value in self._parameters.items() if "password" in name)
-        self._timeouts = (
-            f"-c statement_timeout={round(statement_seconds * 1000)} "
-            f"-c idle_in_transaction_session_timeout={round(idle_seconds * 1000)} -c datestyle=iso"
-        )
+        self._options = f"-c statement_timeout={round(statement_seconds * 1000)} -c datestyle=iso"
         self._lock = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+
+    @property
+    def backend_pid(self) -> int | None:
+        """The number of the server process of the open connection; None if there is none."""
+        return None if self._connection is None or self._connection.closed else self._connection.info.backend_pid
 
     async def run(self, statement: str, values: Values = ()) -> Rows:
         """Run one idempotent statement and return its rows; raises `StoreError`.
@@ -149,7 +149,7 @@ class Database:
         if self._connection is None or self._connection.closed:
             parameters = {
                 **self._parameters,
-                "options": f"{self._parameters.get('options', '')} {self._timeouts}".strip(),
+                "options": f"{self._parameters.get('options', '')} {self._options}".strip(),
             }
             connection = await psycopg.AsyncConnection.connect(autocommit=True, **parameters)
             await connection.execute("SET search_path TO heliograph")

@@ -8,9 +8,12 @@ would let one stale write through.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.errors import HeliographError
+from heliograph.errors import HeliographError, StoreError
+from heliograph.eventlog import LogEvent
 
 if TYPE_CHECKING:
     from heliograph.fleet.database import Database
@@ -31,11 +34,8 @@ class ShardLost(HeliographError):
         super().__init__(f"shard {held.shard} {message}; nothing was sent or stored")
 
 
-IDLE_SECONDS = 10.0
-"""Seconds after which the server ends a transaction in which a worker says nothing more.
-
-The machine of the worker may be suspended, and the next owner of its shards waits for the locks.
-"""
+PAUSED_SECONDS = 1.0
+"""Seconds of silence in the middle of a transaction after which its connection is closed if a raise waits for it."""
 
 LOCK_FENCE = """SELECT fence.shard, fence.token FROM fence
     JOIN unnest(%s::int[], %s::bigint[]) AS held(shard, token) ON fence.shard = held.shard AND fence.token = held.token
@@ -44,6 +44,40 @@ LOCK_FENCE = """SELECT fence.shard, fence.token FROM fence
 
 It must be a statement of its own: the one that writes then sees what was committed while this one waited.
 """
+
+
+# The wait for the client is what the server knows: time-outs of idle transactions do not apply within a pipeline or a
+# COPY. Another raise may wait for the same transaction, and this one for that raise.
+_CLOSE_PAUSED = """WITH RECURSIVE blocker(pid) AS (
+        SELECT unnest(pg_blocking_pids(%(pid)s))
+        UNION SELECT unnest(pg_blocking_pids(pid)) FROM blocker
+    )
+    SELECT application_name, pg_terminate_backend(pid) FROM blocker JOIN pg_stat_activity USING (pid)
+    WHERE wait_event = 'ClientRead' AND state_change < clock_timestamp() - make_interval(secs => %(seconds)s)"""
+
+_log = logging.getLogger(__name__)
+
+
+async def take_shard(database: Database, other: Database, held: ShardToken, owner: str) -> bool:
+    """Raise the token of a shard as `raise_token` does, and let no paused worker prevent it.
+
+    A worker that is suspended in the middle of a transaction keeps its locks for as long. While the raise waits,
+    `other`, a second connection, closes the connections it waits for and whose client says nothing more: their
+    transactions are rolled back, and their owners lose nothing but a shard that is not theirs any more.
+    """
+    raising = asyncio.ensure_future(raise_token(database, held, owner))
+    try:
+        while not (await asyncio.wait((raising,), timeout=PAUSED_SECONDS))[0]:
+            try:
+                closed = await other.run(_CLOSE_PAUSED, {"pid": database.backend_pid, "seconds": PAUSED_SECONDS})
+            except StoreError as error:
+                _log.warning(LogEvent("fleet.paused_worker_not_closed", shard=held.shard, why=error))
+            else:
+                for application, _ in closed:
+                    _log.warning(LogEvent("fleet.paused_worker_closed", shard=held.shard, connection=application))
+        return await raising
+    finally:
+        raising.cancel()
 
 
 async def raise_token(database: Database, held: ShardToken, owner: str) -> bool:

@@ -133,7 +133,13 @@ class ProcrastinateEngine:
     ) -> None:
         options = f"{conninfo_to_dict(url).get('options', '')} -c search_path={SCHEMA}".strip()
         conninfo = make_conninfo(url, options=options, application_name="heliograph fleet engine")
-        self._connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=_POOL_SIZE, timeout=timeout / 2)
+        self._connector = PsycopgConnector(
+            conninfo=conninfo,
+            kwargs={"autocommit": True},  # a worker that is suspended between a statement and COMMIT keeps its locks
+            min_size=1,
+            max_size=_POOL_SIZE,
+            timeout=timeout / 2,
+        )
         self._app = App(connector=self._connector)
         self._url = url
         self._name = name

@@ -13,7 +13,7 @@ import psycopg
 
 from heliograph.errors import StoreError
 from heliograph.eventlog import LogEvent
-from heliograph.fleet.fence import IDLE_SECONDS, LOCK_FENCE, ShardLost, ShardToken
+from heliograph.fleet.fence import LOCK_FENCE, ShardLost, ShardToken
 from heliograph.store.base import MAX_AHEAD, Batch
 from heliograph.store.postgres import PostgresStore
 from heliograph.store.threaded import BufferedWriter, StoreThread
@@ -55,12 +55,6 @@ class FencedStore(PostgresStore):
         self._infos: dict[Series, SeriesInfo] = {}
         """The stored description of each series: every poll reports names and zones, which hardly ever change."""
         super().__init__(url, create=create)
-
-    def _connect(self) -> None:
-        before = self._database
-        super()._connect()
-        if self._database is not before:
-            self._run(f"SET idle_in_transaction_session_timeout TO {round(IDLE_SECONDS * 1000)}")
 
     def write(self, batch: Batch) -> None:
         """Raise `StoreError`: a worker writes through the fence."""

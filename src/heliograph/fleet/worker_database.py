@@ -12,7 +12,7 @@ from heliograph.errors import ConfigError, StoreError
 from heliograph.eventlog import LogEvent
 from heliograph.fleet.database import Database, boot_time
 from heliograph.fleet.egress import EgressLimit, PacedStateStore
-from heliograph.fleet.fence import IDLE_SECONDS, ShardToken, raise_token
+from heliograph.fleet.fence import ShardToken, take_shard
 from heliograph.fleet.permits import PermitWriter
 from heliograph.fleet.registry import AccountRegistry
 from heliograph.fleet.sample_writer import MAX_WAITING, FencedStore, SampleWriter
@@ -73,7 +73,8 @@ class WorkerDatabase:
     ) -> None:
         self.figures = figures
         self.box = box
-        self.permit_database = Database(url, application="heliograph fleet permits", idle_seconds=IDLE_SECONDS)
+        self.permit_database = Database(url, application="heliograph fleet permits")
+        self.fence_database = Database(url, application="heliograph fleet fence")
         self.database = Database(url, application="heliograph fleet accounts")
         self.database.clock = self.permit_database.clock
         self.clock = FleetClock(self.permit_database.clock)
@@ -101,13 +102,13 @@ class WorkerDatabase:
         await self.permits.finish()
         if not await self.samples.finish():
             _log.error(LogEvent("data.lost", batches=self.samples.waiting, why=self.samples.store_error))
-        await self.permit_database.close()
-        await self.database.close()
+        for database in (self.permit_database, self.fence_database, self.database):
+            await database.close()
 
     async def take(self, held: ShardToken) -> ShardDatabase | None:
         """Raise the fence of a shard, after writes under way of its last owner; None if a newer owner was faster."""
         try:
-            taken = await raise_token(self.database, held, self._owner)
+            taken = await take_shard(self.fence_database, self.database, held, self._owner)
         except StoreError as error:
             _log.warning(LogEvent("fleet.shard_not_taken", shard=held.shard, why=error))
             return None
