@@ -104,12 +104,16 @@ class BareDatabase:
         return cls(database.execute, inserts, query, "", partial(database.execute, "CHECKPOINT"))
 
 
-def take_turns(clock, operations, first, prepare=lambda: None):
-    """Return the seconds of each operation; begin with another one each time, which finds the caches cold."""
+def take_turns(clock, operations, first, prepare=None):
+    """Return the seconds of each operation; begin with another one each time, which finds the caches cold.
+
+    `prepare` is called before each with its place.
+    """
     times = [0.0] * len(operations)
     for number in range(first, first + len(operations)):
         place = number % len(operations)
-        prepare()
+        if prepare is not None:
+            prepare(place)
         start = clock()
         operations[place]()
         times[place] = clock() - start
@@ -121,19 +125,31 @@ def measure_writes(store, bare, clock, rounds):
     results, first = {}, 0
     for size in BATCHES:
         count = size * max(1, 200 // size)
-        turns = []
-        for turn in range(rounds):
-            rows = samples(first, count)
-            parts = [slice(start, start + size) for start in range(0, count, size)]
-            operations = [partial(for_each, store.write, [Batch(samples=rows[part]) for part in parts])]
-            for number, insert in enumerate(bare.inserts.values()):
-                flat = [(number, *row[1:]) for row in flatten(rows)]
-                operations.append(partial(for_each, insert, [flat[part] for part in parts]))
-            # Otherwise one of them writes the pages of all to the database file, at random.
-            turns.append([duration / count for duration in take_turns(clock, operations, turn, bare.checkpoint)])
-            first += count
+        turns = [
+            write_turn(store, bare, clock, turn, size, range(first + turn * count, first + (turn + 1) * count))
+            for turn in range(rounds)
+        ]
         results[str(size)] = compare(turns)
+        first += rounds * count
     return results
+
+
+def write_turn(store, bare, clock, turn, size, numbers):
+    """Return the seconds per row of each, for new rows with these numbers in batches of this size."""
+    writes = [store.write, *bare.inserts.values()]
+    inputs = [[] for _ in writes]
+
+    def prepare(place):
+        # Otherwise one of them writes the pages of all to the database file, at random.
+        bare.checkpoint()
+        # Made now, as a poll makes them: rows that were made earlier may have left the processor's caches.
+        rows = samples(numbers.start, len(numbers))
+        table = [(place, *row[1:]) for row in flatten(rows)]
+        parts = [slice(start, start + size) for start in range(0, len(rows), size)]
+        inputs[place][:] = [Batch(samples=rows[part]) if place == 0 else table[part] for part in parts]
+
+    operations = [partial(for_each, write, items) for write, items in zip(writes, inputs, strict=True)]
+    return [seconds / len(numbers) for seconds in take_turns(clock, operations, turn, prepare)]
 
 
 def for_each(function, items):

@@ -53,6 +53,9 @@ READER_LIFETIME = 30 * 24 * 3600
 _PAGE = 4096
 """Rows or intervals per page of a stream, which bounds its memory; no cursor is open between pages."""
 
+_MANY_SAMPLES = 500
+"""Samples of a batch from which a pause of the garbage collector saves more time than it takes."""
+
 _NAMES = tuple(METRICS)
 
 _of = attrgetter("series")
@@ -155,8 +158,12 @@ class SqlStore(ImportStore, EventStore):
         self._run_locked(lambda: self._write(batch))
 
     def _write(self, batch: Batch) -> None:
-        with self._transaction(), garbage_collection_paused:
-            ids, layouts = self._write_rows(batch)
+        with self._transaction():
+            if len(batch.samples) < _MANY_SAMPLES:
+                ids, layouts = self._write_rows(batch)
+            else:
+                with garbage_collection_paused:
+                    ids, layouts = self._write_rows(batch)
         self._ids, self._layouts = ids, layouts  # after the commit: a rollback removes new rows
 
     def _write_rows(self, batch: Batch) -> tuple[dict[Series, int], dict[str, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from threading import RLock
@@ -32,10 +32,17 @@ from heliograph.store.recovery import (
 )
 from heliograph.store.schema import INSERT_SERIES, SELECT_SERIES_ID, TABLES, UPSERT_READER, insert_sql
 from heliograph.store.sql import ALREADY_COLLECTING, CLAIM_TIMEOUT, LOCK_TIMEOUT, SqlStore
-from heliograph.store.sqlite_file import FILE_ERRORS, file_identity, make_private, raise_store_error, store_errors
+from heliograph.store.sqlite_file import (
+    FILE_ERRORS,
+    Transaction,
+    file_identity,
+    make_private,
+    raise_store_error,
+    store_errors,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from filelock import BaseFileLock
@@ -50,7 +57,9 @@ _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 4
 """The first attempt may only notice that the file was replaced."""
-_ROWS_OF_STATEMENT = 32
+_MANY_ROWS = 10
+"""Rows from which one statement of all takes less time than a statement for each."""
+_MOST_ROWS = 32
 """More take longer to prepare; before version 3.32, SQLite allowed 999 values in a statement."""
 _CHECK_SECONDS = 3.0
 """Seconds an integrity check gets at the end; containers are killed ten seconds after the stop signal."""
@@ -202,19 +211,9 @@ class SqliteStore(SqlStore):
     def _has_successor(self) -> bool:
         return self._follow and os.access(self._successor, os.F_OK)  # twice as fast as os.path.exists
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._cursor.execute("BEGIN IMMEDIATE")
-        try:
-            # Checked now that no other program can write: a repair replaces the file while it has this lock.
-            if self._identity is not None:
-                self._check_file()
-            yield
-            self._cursor.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:  # false after SQLite rolled back by itself (disk full)
-                self._run("ROLLBACK")
-            raise
+    def _transaction(self) -> Transaction:
+        # Checked when no other program can write any more: a repair replaces the file while it has this lock.
+        return Transaction(self._cursor, self._check_file if self._identity is not None else None)
 
     def _start_recovery(self, error: sqlite3.DatabaseError) -> bool:
         """Begin a recovery file if the error means damage and no other program collects; return whether it did.
@@ -265,13 +264,12 @@ class SqliteStore(SqlStore):
         """Do nothing: SQLite allows one writer at a time."""
 
     def _upsert_rows(self, table: SqlTable, rows: list[tuple[Any, ...]]) -> None:
-        # A statement of many rows takes a sixth less time for each; each is merged with the rows before it. One of few
-        # rows takes longer than as many of one row.
-        many = len(rows) - len(rows) % _ROWS_OF_STATEMENT
-        for start in range(0, many, _ROWS_OF_STATEMENT):
-            part = rows[start : start + _ROWS_OF_STATEMENT]
-            self._cursor.execute(insert_sql(table, _ROWS_OF_STATEMENT), tuple(chain.from_iterable(part)))
-        self._cursor.executemany(insert_sql(table), rows[many:])
+        for start in range(0, len(rows), _MOST_ROWS):
+            part = rows[start : start + _MOST_ROWS]
+            if len(part) < _MANY_ROWS:
+                self._cursor.executemany(insert_sql(table), part)
+            else:  # in one statement, each row is merged with those before it
+                self._cursor.execute(insert_sql(table, len(part)), tuple(chain.from_iterable(part)))
 
     def _schema_version(self) -> int:
         return int(self._run("PRAGMA user_version")[0][0])

@@ -14,7 +14,7 @@ from heliograph.eventlog import LogEvent
 from heliograph.store.recovery import is_damage, repair_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -84,3 +84,32 @@ def _is_open_to_others(path: Path) -> bool:
         return bool(path.stat().st_mode & 0o077)
     except FileNotFoundError:
         return False
+
+
+class Transaction:
+    """Commits everything that is done inside, or nothing; a generator would take a twentieth of a small write."""
+
+    __slots__ = ("_check", "_cursor")
+
+    def __init__(self, cursor: sqlite3.Cursor, check: Callable[[], None] | None) -> None:
+        """`check` is called at the beginning, and may raise an error."""
+        self._cursor = cursor
+        self._check = check
+
+    def __enter__(self) -> None:
+        self._cursor.execute("BEGIN IMMEDIATE")
+        if self._check is not None:
+            try:
+                self._check()
+            except BaseException:
+                self._cursor.execute("ROLLBACK")
+                raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._cursor.execute("COMMIT")
+        finally:
+            # Neither after a commit, nor after SQLite has rolled back by itself (disk full).
+            if self._cursor.connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
