@@ -31,6 +31,7 @@ SLOW = {
     "cli/test_login_token.py",
     "cli/test_newcomer.py",
     "cli/test_optional_packages.py",
+    "cli/test_recipe.py",
     "cli/test_recipe_programs.py",
     "cli/test_run.py",
     "cli/test_secret_leaks.py",
@@ -50,6 +51,8 @@ SLOW = {
     "core/test_typing.py",
     "emulator/recording/test_recorder.py",
     "emulator/recording/test_replay.py",
+    "emulator/test_data_faults.py",
+    "emulator/test_faults.py",
     "fleet/page/test_access.py",
     "fleet/page/test_browser.py",
     "fleet/page/test_onboarding.py",
@@ -100,6 +103,7 @@ SLOW = {
     "store/test_postgres_server.py",
     "store/test_store_model.py",
     "tariffs/test_spread.py",
+    "transports/test_default.py",
     "transports/test_transports.py",
     "vendors/growatt/openapi/test_both.py",
     "vendors/test_add_a_vendor.py",
@@ -111,6 +115,7 @@ SLOW = {
     "web/test_browser_money.py",
     "web/test_browser_prefix.py",
     "web/test_live.py",
+    "web/test_money.py",
     "web/test_page.py",
     "web/test_prefix.py",
     "web/test_serve.py",
@@ -159,11 +164,21 @@ def broker(tmp_path):
     started.stop()
 
 
+def is_slow(path):
+    """Return whether a file's tests are marked slow."""
+    return path.is_relative_to(TESTS) and path.relative_to(TESTS).as_posix() in SLOW
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import no slow file whose tests would be left out anyway."""
+    return True if config.option.markexpr == "not slow" and is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items):
     """Mark the tests of slow files, and run the longest files first: xdist gives each file to one process."""
     items.sort(key=lambda item: item.path not in LONGEST)
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW:
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
 
 
