@@ -313,6 +313,19 @@ def test_demo_polls_are_counted_and_paced_by_the_quota(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [tmp_path / "demo.sqlite"]
 
 
+def test_demo_begins_with_an_empty_store(tmp_path, monkeypatch):
+    """Its clock begins at noon again, and samples of an afternoon before would be newer than all that follow."""
+    monkeypatch.setenv("HELIOGRAPH_HOME", str(tmp_path))
+    newest = []
+    for minutes in (90, 0):
+        with demo_run.open_demo(speed=0, seed=7) as run:
+            clock = run.emulator.world.clock
+            clock.set(clock.now() + timedelta(minutes=minutes))
+            run.fetch()
+            newest.append(max(one.measured_at for one in run.store.latest()))
+    assert newest[1] < newest[0]
+
+
 def test_demo_in_pipe_runs_until_stopped_with_exit_code_0(tmp_path):
     environ = os.environ | {"HELIOGRAPH_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "heliograph", "demo", "--speed", "600"]

@@ -23,6 +23,7 @@ from heliograph.current import AccountStatus
 from heliograph.errors import Throttled
 from heliograph.keeper import Keeper
 from heliograph.store.base import Batch, PollStatus, series_of
+from heliograph.store.recovery import remove_database
 from heliograph.store.snapshot_rows import measurements_of, samples_of, series_info_of
 from heliograph.store.sqlite import SqliteStore
 
@@ -56,10 +57,12 @@ def open_demo(speed: float, seed: int) -> Iterator[DemoRun]:
     from heliograph.emulator.server import serve_in_thread  # noqa: PLC0415
 
     emulator = build_emulator(EmulatorOptions(start=START, speed=speed, seed=seed, accounts=ACCOUNTS))
+    path = _store_path()
+    remove_database(path)  # each demo begins at noon, and beside later samples of an earlier one all plants are offline
     # The state of emulated accounts is worthless after the run, and must not be among that of real ones.
     with (
         serve_in_thread(emulator) as ready,
-        SqliteStore(_store_path()) as store,
+        SqliteStore(path) as store,
         TemporaryDirectory(prefix="heliograph-demo-accounts-") as folder,
     ):
         yield DemoRun(emulator, ready, store, Keeper(Path(folder)))
