@@ -83,6 +83,7 @@ class WorkerDatabase:
         self.registry = AccountRegistry(self.database, box)
         self._create_client = create_client
         self._owner = owner
+        self._taking = asyncio.Lock()
         self._limits: dict[tuple[str, str], EgressLimit] = {}
 
     async def open(self, egresses: Sequence[str]) -> None:
@@ -108,7 +109,8 @@ class WorkerDatabase:
     async def take(self, held: ShardToken) -> ShardDatabase | None:
         """Raise the fence of a shard, after writes under way of its last owner; None if a newer owner was faster."""
         try:
-            taken = await take_shard(self.fence_database, self.database, held, self._owner)
+            async with self._taking:  # one at a time, so that only the one that is waited for looks for paused workers
+                taken = await take_shard(self.fence_database, self.database, held, self._owner)
         except StoreError as error:
             _log.warning(LogEvent("fleet.shard_not_taken", shard=held.shard, why=error))
             return None
